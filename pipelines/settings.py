@@ -1,0 +1,176 @@
+"""The only reader of the process environment: world, folders, keys, addresses, clock.
+
+Everything else takes a `Settings` as an argument. A secret is wrapped in `Secret`, whose text form
+is a row of asterisks, so that it cannot reach a log, an exception or a metadata field by accident.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Literal, get_args
+
+from pipelines.errors import ConfigurationError
+
+World = Literal["sample", "live"]
+WORLDS: tuple[str, ...] = get_args(World)
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+DBT_PROJECT_DIR = PROJECT_DIR / "dbt_project"
+
+PUBLIC_HOSTS: Mapping[str, str] = {
+    "fred-api": "https://api.stlouisfed.org",
+    "fred-graph": "https://fred.stlouisfed.org",
+    "yahoo": "https://query1.finance.yahoo.com",
+    "tiingo": "https://api.tiingo.com",
+    "ishares": "https://www.ishares.com",
+    "blackrock": "https://www.blackrock.com",
+    "ssga": "https://www.ssga.com",
+    "sec": "https://data.sec.gov",
+    "sec-www": "https://www.sec.gov",
+    "french": "https://mba.tuck.dartmouth.edu",
+    "shiller": "https://shillerdata.com",
+    "ecb": "https://data-api.ecb.europa.eu",
+    "treasury": "https://home.treasury.gov",
+    "fed-board": "https://www.federalreserve.gov",
+}
+"""Provider id to the host that it answers on. `<PROVIDER>_BASE_URL` overrides one."""
+
+SAMPLE_FRED_KEY = "sampleworldsampleworldsamplewor1"
+"""Opens only the simulated FRED of the sample world; it is no secret."""
+
+
+class Secret:
+    """A value that shows itself only to those who call `reveal`."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the plain text, for the one request that needs it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "********"
+
+    __str__ = __repr__
+
+
+def base_url_variable(provider: str) -> str:
+    """Return the name of the environment variable that redirects a provider."""
+    return f"{provider.upper().replace('-', '_')}_BASE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One run's surroundings. `as_of` is None where the world's own clock decides."""
+
+    world: World
+    warehouse: Path
+    as_of: date | None = None
+    fred_api_key: Secret | None = None
+    tiingo_api_key: Secret | None = None
+    sec_contact: str | None = None
+    base_urls: Mapping[str, str] = field(default_factory=lambda: dict(PUBLIC_HOSTS))
+    pacing: bool = True
+    full_refresh: bool = False
+    publish_restricted: bool = True
+    """False leaves series whose owners ask for prior approval out of what is published."""
+
+    @property
+    def landing_dir(self) -> Path:
+        """Folder of immutable payloads and typed batches."""
+        return self.warehouse / "landing"
+
+    @property
+    def build_path(self) -> Path:
+        """The one read-write DuckDB file."""
+        return self.warehouse / "build" / "warehouse.duckdb"
+
+    @property
+    def published_dir(self) -> Path:
+        """Folder with `versions/` and the link `current`."""
+        return self.warehouse / "published"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance folder: runs, schedules, event log."""
+        return self.warehouse / "dagster_home"
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Every secret in use, for redaction."""
+        return tuple(s for s in (self.fred_api_key, self.tiingo_api_key) if s is not None)
+
+    def with_options(
+        self,
+        *,
+        world: str | None = None,
+        as_of: date | None = None,
+        full_refresh: bool | None = None,
+    ) -> Settings:
+        """Return a copy in which what the command line named wins over the environment."""
+        chosen = self if world is None else replace(self, world=check_world(world))
+        if world == "sample" and chosen.fred_api_key is None:
+            chosen = replace(chosen, fred_api_key=Secret(SAMPLE_FRED_KEY))
+        if as_of is not None:
+            chosen = replace(chosen, as_of=as_of)
+        if full_refresh is not None:
+            chosen = replace(chosen, full_refresh=full_refresh)
+        return chosen
+
+
+def check_world(text: str) -> World:
+    """Return `text` as a world, or raise ConfigurationError."""
+    if text == "sample":
+        return "sample"
+    if text == "live":
+        return "live"
+    raise ConfigurationError(f"SMALLCAPS_WORLD: {text!r} is not one of {', '.join(WORLDS)}")
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read settings from `environ` (default: the process environment).
+
+    Raises:
+        ConfigurationError: a variable has a value that cannot be used; its name is in the message,
+            a key's value is not.
+    """
+    env = os.environ if environ is None else environ
+    world = check_world(env.get("SMALLCAPS_WORLD", "sample"))
+    pacing = env.get("SMALLCAPS_PACING", "on")
+    if pacing not in ("on", "off"):
+        raise ConfigurationError(f"SMALLCAPS_PACING: {pacing!r} is neither 'on' nor 'off'")
+    fred_key = env.get("FRED_API_KEY") or (SAMPLE_FRED_KEY if world == "sample" else None)
+    if fred_key is not None and not re.fullmatch(r"[0-9a-z]{32}", fred_key):
+        raise ConfigurationError("FRED_API_KEY: not 32 lower-case letters and digits")
+    contact = env.get("SEC_CONTACT") or None
+    if contact is not None and "@" not in contact:
+        raise ConfigurationError("SEC_CONTACT: needs a name and an e-mail address")
+    as_of = env.get("SMALLCAPS_AS_OF")
+    try:
+        as_of_date = date.fromisoformat(as_of) if as_of else None
+    except ValueError as error:
+        raise ConfigurationError(f"SMALLCAPS_AS_OF: {as_of!r} is no date (YYYY-MM-DD)") from error
+    tiingo = env.get("TIINGO_API_KEY")
+    urls = {p: env.get(base_url_variable(p), host).rstrip("/") for p, host in PUBLIC_HOSTS.items()}
+    for provider, url in urls.items():
+        if not re.fullmatch(r"https?://[^\s?#]+", url):
+            raise ConfigurationError(f"{base_url_variable(provider)}: {url!r} is no address")
+    return Settings(
+        world=world,
+        warehouse=Path(env.get("SMALLCAPS_WAREHOUSE", str(PROJECT_DIR / "warehouse"))).resolve(),
+        as_of=as_of_date,
+        fred_api_key=Secret(fred_key) if fred_key else None,
+        tiingo_api_key=Secret(tiingo) if tiingo else None,
+        sec_contact=contact,
+        base_urls=urls,
+        pacing=pacing == "on",
+        publish_restricted=env.get("SMALLCAPS_PUBLISH_RESTRICTED", "on") != "off",
+    )
