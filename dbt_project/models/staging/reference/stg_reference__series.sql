@@ -1,0 +1,26 @@
+with
+
+source as (
+
+    select * from {{ source('reference', 'series') }}
+
+),
+
+final as (
+
+    select
+        series_id,
+        title,
+        unit,
+        frequency,
+        stale_after_days,
+        required,
+        rights,
+        why,
+        alternate,
+        alternate_series,
+    from source
+
+)
+
+select * from final
