@@ -91,7 +91,9 @@ class ItemState:
 
     `newest_on` is the newest `observed_on` / `traded_on` / file date, `loaded_as_of` the as-of
     date of the newest load, `etag` and `last_modified` the validators of the newest stored
-    payload, and `sha256` its content address.
+    payload, and `sha256` its content address. `source` is the provider of the newest rows (None:
+    the preferred one). `last_status` and `asked_on` say how the last request for the item ended
+    and the as-of date of that run, rows or no rows.
     """
 
     item: str
@@ -101,6 +103,9 @@ class ItemState:
     etag: str | None = None
     last_modified: str | None = None
     sha256: str | None = None
+    source: str | None = None
+    last_status: Status | None = None
+    asked_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
