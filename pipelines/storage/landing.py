@@ -1,0 +1,353 @@
+"""Landing: every payload as it came, and the typed batch that was parsed from it. Immutable.
+
+    payloads/ab/<sha256>.gz             bodies, addressed by their content, read-only
+    runs/<run_id>/<feed>/requests.jsonl one line per payload the moment it arrives
+    runs/<run_id>/<feed>/               requests, outcomes and one file per table (Parquet),
+                                        manifest.json last: a batch without it does not exist
+    runs/<run_id>/<feed>/verdict.json   what the gate said, with quarantine.parquet
+
+Nothing that a source says becomes a file name. What a batch means is not judged here: that is the
+gate's business (`quality`), and what is new in it the loader's.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.sources.collect import Parser, parse
+from pipelines.sources.errors import (
+    SourceContractChanged,
+    SourceError,
+    SourceUnavailable,
+    UnknownItem,
+)
+from pipelines.sources.payloads import Extract, ItemOutcome, Payload, Status
+from pipelines.storage.contracts import FEEDS, RAW_TABLES
+from pipelines.storage.errors import BatchMissing, LandingCorrupt, LandingRefused
+from pipelines.storage.files import append_line, read_json, sync_folder, write_file
+from pipelines.storage.frames import FrameUnfit, to_arrow, to_pandas
+from pipelines.storage.landing_records import (
+    LandedBatch,
+    LandedRun,
+    batch_id,
+    manifest_of,
+    payload_record,
+    payloads_by_item,
+    read_manifest,
+    read_payload,
+    requests_table,
+)
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_STATUS_OF: Mapping[type[SourceError], Status] = {
+    UnknownItem: "unknown",
+    SourceUnavailable: "unavailable",
+    SourceContractChanged: "broken",
+}
+
+
+class Landing:
+    """The landing folder. Safe to use from several threads of one process."""
+
+    def __init__(self, landing_dir: Path) -> None:
+        """Use `landing_dir`, which need not exist yet."""
+        self._root = landing_dir
+        self._lock = threading.Lock()
+
+    # -- payloads -----------------------------------------------------------------------------
+    def keep(self, run_id: str, feed: str) -> Callable[[Payload], None]:
+        """Return the function that stores a payload of this run and feed the moment it arrives."""
+        folder = self._folder(run_id, feed)
+
+        def keep_payload(payload: Payload) -> None:
+            digest = hashlib.sha256(payload.body).hexdigest()
+            if digest != payload.sha256:
+                raise LandingRefused(
+                    f"{payload.provider}: {payload.item}: the body does not have the content "
+                    f"address that the payload claims"
+                )
+            self._store_body(digest, payload.body)
+            line = json.dumps(payload_record(payload), ensure_ascii=False, sort_keys=True)
+            with self._lock:
+                folder.mkdir(parents=True, exist_ok=True)
+                append_line(folder / "requests.jsonl", line)
+
+        return keep_payload
+
+    def body(self, payload: Payload, *, run_id: str) -> bytes:
+        """Return the stored body of a payload record.
+
+        Raises:
+            LandingCorrupt: the file is absent, unreadable, or holds something else.
+        """
+        path = self._body_path(payload.sha256)
+        try:
+            body = gzip.decompress(path.read_bytes())
+        except (OSError, EOFError, ValueError) as error:
+            raise LandingCorrupt(
+                f"run {run_id}: payload {path} of {payload.provider} {payload.item}: {error}"
+            ) from error
+        if hashlib.sha256(body).hexdigest() != payload.sha256:
+            raise LandingCorrupt(
+                f"run {run_id}: payload {path} of {payload.provider} {payload.item}: "
+                f"its content does not match its name"
+            )
+        return body
+
+    def kept_payloads(self, run_id: str, feed: str) -> tuple[Payload, ...]:
+        """Return the records of what arrived, batch or no batch, in order of arrival.
+
+        A last line torn by a crash is left out: its request has not been answered to anybody.
+        """
+        path = self._folder(run_id, feed) / "requests.jsonl"
+        if not path.exists():
+            return ()
+        found = []
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+            try:
+                found.append(read_payload(json.loads(line)))
+            except (json.JSONDecodeError, KeyError, TypeError):
+                continue
+        return tuple(found)
+
+    # -- batches ------------------------------------------------------------------------------
+    def write_batch(self, run_id: str, extract: Extract, as_of: date, world: str) -> LandedBatch:
+        """Write the typed batch of one feed; it exists from the moment its manifest does.
+
+        A batch of the same run that has not been judged is replaced (a retried step).
+
+        Raises:
+            LandingRefused: a frame does not fit its contract, or the batch there has a verdict.
+        """
+        folder = self._folder(run_id, extract.feed)
+        if (folder / "verdict.json").exists():
+            raise LandingRefused(f"{extract.feed} of run {run_id} is judged; landing is immutable")
+        files: dict[str, Any] = {
+            "requests.parquet": requests_table(extract.payloads),
+            "outcomes.parquet": pa.table(
+                {
+                    name: pa.array([getattr(o, name) for o in extract.outcomes], pa.string())
+                    for name in ("provider", "item", "status", "detail")
+                }
+            ),
+        }
+        known = {t.name for t in FEEDS[extract.feed]}
+        for name, frame in extract.frames.items():
+            if name not in known:
+                raise LandingRefused(f"{extract.feed}: {name!r} is none of its tables")
+            try:
+                files[f"{name}.parquet"] = to_arrow(RAW_TABLES[name], frame)
+            except FrameUnfit as error:
+                raise LandingRefused(f"{extract.feed}: {name}: {error}") from error
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "manifest.json").unlink(missing_ok=True)
+        sync_folder(folder)
+        digests = {}
+        for name, arrow in files.items():
+            buffer = pa.BufferOutputStream()
+            pq.write_table(arrow, buffer, compression="zstd")
+            digests[name] = write_file(folder / name, buffer.getvalue().to_pybytes())
+        fetched = [p.fetched_at for p in extract.payloads]
+        batch = LandedBatch(
+            batch_id=batch_id(run_id, extract.feed),
+            run_id=run_id,
+            feed=extract.feed,
+            as_of=as_of,
+            world=world,
+            written_at=datetime.now(UTC),
+            fetched_at=max(fetched) if fetched else None,
+            payloads=len(extract.payloads),
+            bytes=sum(p.size for p in extract.payloads),
+            requests=dict(extract.requests),
+            rows={name: len(frame) for name, frame in extract.frames.items()},
+            outcomes=dict(Counter(o.status for o in extract.outcomes)),
+        )
+        manifest = manifest_of(batch) | {"files": digests}
+        write_file(folder / "manifest.json", _json_bytes(manifest))
+        return batch
+
+    def batch(self, run_id: str, feed: str) -> LandedBatch:
+        """Return what the manifest says. Raises BatchMissing or LandingCorrupt."""
+        return read_manifest(self._manifest(run_id, feed))
+
+    def read_batch(self, run_id: str, feed: str) -> Extract:
+        """Return the batch as it was landed. Raises BatchMissing or LandingCorrupt."""
+        manifest = self._manifest(run_id, feed)
+        frames = {
+            name: to_pandas(RAW_TABLES[name], self._read_parquet(run_id, feed, name, manifest))
+            for name in manifest["rows"]
+        }
+        outcomes = self._read_parquet(run_id, feed, "outcomes", manifest).to_pylist()
+        return Extract(
+            feed=feed,
+            payloads=self._payloads(run_id, feed, manifest),
+            outcomes=tuple(ItemOutcome(**row) for row in outcomes),
+            frames=frames,
+            requests=manifest["requests"],
+        )
+
+    def reparse(self, run_id: str, feed: str, parsers: Mapping[str, Parser]) -> Extract:
+        """Parse the batch's payloads again, without the network.
+
+        Outcomes that had no payload (unavailable, unknown, unchanged) stay as they were; an item
+        whose payload now parses is `fetched`, one whose payload now breaks is `broken`. As in the
+        first parse, an item with one broken payload gives no rows.
+
+        Raises:
+            BatchMissing: there is no such batch.
+            LandingCorrupt: a payload cannot be read back.
+        """
+        landed = self.read_batch(run_id, feed)
+        parts: dict[str, list[pd.DataFrame]] = {}
+        judged: dict[str, ItemOutcome] = {}
+        for item, payloads in payloads_by_item(landed.payloads):
+            fresh = [p for p in payloads if p.status == 200]
+            if not fresh:
+                continue
+            try:
+                parsed = [
+                    parse(replace(p, body=self.body(p, run_id=run_id)), parsers) for p in fresh
+                ]
+            except SourceError as error:
+                judged[item] = ItemOutcome(error.source, item, _STATUS_OF[type(error)], error.rule)
+                continue
+            judged[item] = ItemOutcome(fresh[0].provider, item, "fetched")
+            for frames in parsed:
+                for table, frame in frames.items():
+                    parts.setdefault(table, []).append(frame)
+        outcomes = [
+            judged.pop(o.item) if o.status in ("fetched", "broken") and o.item in judged else o
+            for o in landed.outcomes
+        ]
+        return replace(
+            landed,
+            outcomes=(*outcomes, *(o for o in judged.values() if o.status != "fetched")),
+            frames={t: pd.concat(frames, ignore_index=True) for t, frames in parts.items()},
+        )
+
+    def runs(self) -> tuple[LandedRun, ...]:
+        """Return the runs that have at least one complete batch, oldest first."""
+        found = []
+        for folder in sorted(self._root.glob("runs/*/")):
+            batches = [
+                read_manifest(self._manifest(folder.name, feed))
+                for feed in FEEDS
+                if (folder / feed / "manifest.json").exists()
+            ]
+            if batches:
+                found.append(
+                    LandedRun(
+                        run_id=folder.name,
+                        as_of=max(b.as_of for b in batches),
+                        world=batches[0].world,
+                        feeds=tuple(b.feed for b in batches),
+                        written_at=min(b.written_at for b in batches),
+                    )
+                )
+        return tuple(sorted(found, key=lambda run: (run.written_at, run.run_id)))
+
+    # -- verdicts -----------------------------------------------------------------------------
+    def write_verdict(
+        self, run_id: str, feed: str, verdict: Mapping[str, Any], quarantine: pd.DataFrame
+    ) -> None:
+        """Write the gate's report beside its batch; a later judgement replaces an earlier one."""
+        folder = self._folder(run_id, feed)
+        self._manifest(run_id, feed)
+        (folder / "verdict.json").unlink(missing_ok=True)
+        sync_folder(folder)
+        buffer = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pandas(quarantine, preserve_index=False), buffer)
+        digest = write_file(folder / "quarantine.parquet", buffer.getvalue().to_pybytes())
+        document = {"verdict": dict(verdict), "quarantine_sha256": digest}
+        write_file(folder / "verdict.json", _json_bytes(document))
+
+    def read_verdict(self, run_id: str, feed: str) -> tuple[dict[str, Any], pd.DataFrame] | None:
+        """Return the gate's report and its quarantined rows, or None where it has not judged."""
+        folder = self._folder(run_id, feed)
+        if not (folder / "verdict.json").exists():
+            return None
+        document = _read_document(folder / "verdict.json", run_id)
+        path = folder / "quarantine.parquet"
+        table = _read_table(path, run_id, document.get("quarantine_sha256"))
+        verdict: dict[str, Any] = document["verdict"]
+        return verdict, table.to_pandas()
+
+    # -- inside -------------------------------------------------------------------------------
+    def _folder(self, run_id: str, feed: str) -> Path:
+        if not _SAFE_NAME.fullmatch(run_id):
+            raise LandingRefused(f"{run_id!r} is no run id")
+        if feed not in FEEDS:
+            raise LandingRefused(f"{feed!r} is no feed")
+        return self._root / "runs" / run_id / feed
+
+    def _body_path(self, digest: str) -> Path:
+        if not _DIGEST.fullmatch(digest):
+            raise LandingCorrupt(f"{digest!r} is no content address")
+        return self._root / "payloads" / digest[:2] / f"{digest}.gz"
+
+    def _store_body(self, digest: str, body: bytes) -> None:
+        path = self._body_path(digest)
+        if path.exists():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, gzip.compress(body, compresslevel=6, mtime=0), mode=0o444)
+
+    def _manifest(self, run_id: str, feed: str) -> dict[str, Any]:
+        path = self._folder(run_id, feed) / "manifest.json"
+        if not path.exists():
+            raise BatchMissing(f"landing holds no complete batch of {feed} for run {run_id}")
+        return _read_document(path, run_id)
+
+    def _read_parquet(self, run_id: str, feed: str, name: str, manifest: Mapping[str, Any]) -> Any:
+        path = self._folder(run_id, feed) / f"{name}.parquet"
+        return _read_table(path, run_id, manifest["files"].get(path.name))
+
+    def _payloads(self, run_id: str, feed: str, manifest: Mapping[str, Any]) -> tuple[Payload, ...]:
+        rows = self._read_parquet(run_id, feed, "requests", manifest).to_pylist()
+        return tuple(
+            read_payload(
+                {
+                    **row,
+                    "headers": json.loads(row["headers"]),
+                    "context": json.loads(row["context"]),
+                }
+            )
+            for row in rows
+        )
+
+
+def _read_document(path: Path, run_id: str) -> dict[str, Any]:
+    try:
+        return read_json(path)
+    except (OSError, ValueError) as error:
+        raise LandingCorrupt(f"run {run_id}: {path}: {error}") from error
+
+
+def _read_table(path: Path, run_id: str, digest: str | None) -> Any:
+    try:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise LandingCorrupt(f"run {run_id}: {path}: not the file that the manifest names")
+        return pq.read_table(pa.BufferReader(content))
+    except (OSError, pa.ArrowException) as error:
+        raise LandingCorrupt(f"run {run_id}: {path}: {error}") from error
+
+
+def _json_bytes(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, ensure_ascii=False, indent=1, default=str) + os.linesep).encode()
