@@ -35,7 +35,9 @@ class ReleaseRule(Entry):
     `kind`: `business_days_after` (the observation), `days_after` (the observation date itself),
     `days_after_month`, `days_after_quarter`, `days_after_year` (the end of the observed period,
     weekends moved to Monday), `next_weekday` (the first `weekday` after the observation's week,
-    0 = Monday), or `unscheduled` (no rule: known when first seen).
+    0 = Monday), or `unscheduled` (no rule: known when first seen). With any other kind a `weekday`
+    moves the day on to the next such weekday, or leaves it if it is one. The arithmetic is in
+    `release_rules`.
     """
 
     kind: Literal[

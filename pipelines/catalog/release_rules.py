@@ -1,0 +1,139 @@
+"""When a value was first public, by the catalogue's release rules. Pure date arithmetic.
+
+Estimates stand in where neither the source (vintages) nor a load of ours says when a value became
+known. They err on the late side by the catalogue's choice of days, never by code here. Business
+days are weekdays that are no US federal holiday.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from functools import cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.tseries.holiday import USFederalHolidayCalendar
+
+from pipelines.catalog.models import FredSeries, ReleaseRule
+
+Frequency = Literal["daily", "weekly", "monthly", "quarterly", "annual", "irregular"]
+Dates = npt.NDArray[np.datetime64]
+
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+_MONTHS_OF_FREQUENCY = {"quarterly": 3, "annual": 12}
+
+
+@cache
+def _business_days() -> np.busdaycalendar:
+    holidays = USFederalHolidayCalendar().holidays("1900-01-01", "2100-12-31")
+    return np.busdaycalendar(holidays=holidays.to_numpy().astype("datetime64[D]"))
+
+
+def _forward(days: Dates) -> Dates:
+    return np.busday_offset(days, 0, roll="forward", busdaycal=_business_days())
+
+
+def _on_weekday(days: Dates, weekday: int | None) -> Dates:
+    """Move each day on to the next `weekday` (0 = Monday), or leave it if it is one."""
+    if weekday is None:
+        return days
+    of_week = (days.astype(np.int64) + 3) % 7  # 1970-01-01, day 0, was a Thursday
+    moved: Dates = np.add(days, ((weekday - of_week) % 7).astype("timedelta64[D]"))
+    return moved
+
+
+def _period_end(days: Dates, kind: str, frequency: str) -> Dates:
+    """Return the last day of the observed period: that of the rule or, if longer, of the series."""
+    months = max(_MONTHS[kind], _MONTHS_OF_FREQUENCY.get(frequency, 1))
+    number = days.astype("datetime64[M]").astype(np.int64)
+    after = ((number // months + 1) * months).astype("datetime64[M]").astype("datetime64[D]")
+    last: Dates = after - np.timedelta64(1, "D")
+    return last
+
+
+def _estimate(rule: ReleaseRule, days: Dates, frequency: str) -> Dates:
+    if rule.kind == "unscheduled":
+        return np.full(days.shape, np.datetime64("NaT"), dtype="datetime64[D]")
+    if rule.kind == "business_days_after":
+        # A weekend's value (a seven-day series) comes with the Friday's, on Monday.
+        roll: Literal["backward", "forward"] = "backward" if rule.days else "forward"
+        out = np.busday_offset(days, rule.days, roll=roll, busdaycal=_business_days())
+        return _on_weekday(out, rule.weekday)
+    if rule.kind == "next_weekday":
+        of_week = (days.astype(np.int64) + 3) % 7
+        monday_after: Dates = np.add(days, (7 - of_week).astype("timedelta64[D]"))
+        return _forward(_on_weekday(monday_after, rule.weekday))
+    if rule.kind == "days_after":
+        out = _on_weekday(days + np.timedelta64(rule.days, "D"), rule.weekday)
+        # Without a weekday the date stands: a target range can take effect on a Sunday.
+        return out if rule.weekday is None else _forward(out)
+    end = _period_end(days, rule.kind.removeprefix("days_after_"), frequency)
+    return _forward(_on_weekday(end + np.timedelta64(rule.days, "D"), rule.weekday))
+
+
+def estimate_releases(
+    rule: ReleaseRule, observed_on: pd.Series[pd.Timestamp], frequency: Frequency
+) -> pd.Series[pd.Timestamp]:
+    """Estimate the first publication of many observations of one series.
+
+    Args:
+        rule: the series' release rule.
+        observed_on: observation dates (datetime64), none missing.
+        frequency: of the series.
+
+    Returns:
+        `datetime64[us]` on the same index; NaT throughout for a rule of kind `unscheduled`.
+    """
+    days = observed_on.to_numpy().astype("datetime64[D]")
+    unique, place = np.unique(days, return_inverse=True)
+    out = _estimate(rule, unique, frequency)[place]
+    return pd.Series(out.astype("datetime64[us]"), index=observed_on.index, name="estimated_on")
+
+
+def estimated_release(rule: ReleaseRule, observed_on: date, frequency: Frequency) -> date | None:
+    """Estimate the first publication of one observation; None if the rule is `unscheduled`."""
+    day = _estimate(rule, np.array([observed_on], dtype="datetime64[D]"), frequency).item()
+    return day if isinstance(day, date) else None
+
+
+def find_newest_expected(series: FredSeries, as_of: date) -> date:
+    """Return the date that the newest observation must have reached if every release was on time.
+
+    An observation on this date or later must be known at the end of `as_of`. Known holes are left
+    out. Weekly dates are good to the week (which day they bear is the source's choice). For
+    projections it is the first day of next year, for other series without a release rule the
+    staleness limit itself.
+    """
+    if series.observations_in_future:
+        return date(as_of.year + 1, 1, 1)
+    if series.release.kind == "unscheduled":
+        return as_of - timedelta(days=series.stale_after_days)
+    today = np.datetime64(as_of, "D")
+    months = {"monthly": 1, "quarterly": 3, "annual": 12}.get(series.frequency)
+    if months is not None:
+        number = today.astype("datetime64[M]").astype(np.int64) // months
+        periods = (np.arange(number - 48, number + 1) * months).astype("datetime64[M]")
+        days = periods.astype("datetime64[D]")
+    else:
+        days = np.arange(today - np.timedelta64(120, "D"), today + np.timedelta64(1, "D"))
+        if series.frequency == "daily":
+            days = days[np.is_busday(days, busdaycal=_business_days())]
+    released = days[_estimate(series.release, days, series.frequency) <= today]
+    holes = np.array(series.known_holes, dtype="datetime64[D]")
+    newest: date = released[~np.isin(released, holes)].max().item()
+    return newest - timedelta(days=6) if series.frequency == "weekly" else newest
+
+
+def is_stale(series: FredSeries, newest_on: date | None, as_of: date) -> bool:
+    """Say whether a series' newest observation lies further back than the catalogue allows.
+
+    `newest_on` None means nothing was ever loaded: stale. A projection is stale when it no longer
+    covers next year.
+    """
+    if newest_on is None:
+        return True
+    if series.observations_in_future:
+        return newest_on < find_newest_expected(series, as_of)
+    return (as_of - newest_on).days > series.stale_after_days
