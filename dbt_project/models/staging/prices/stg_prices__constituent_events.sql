@@ -1,0 +1,60 @@
+with
+
+events as (
+
+    select * from {{ source('raw', 'constituent_events') }}
+    where known_on <= {{ as_of() }}
+
+),
+
+providers as (
+
+    select distinct
+        symbol,
+        source,
+    from events
+
+),
+
+ranked as (
+
+    select
+        providers.*,
+        {{ place_in_list(var('constituent_provider_order'), 'providers.source') }} as preference,
+    from providers
+
+),
+
+chosen as (
+
+    select
+        symbol,
+        source,
+    from ranked
+    {{ first_row_per(['symbol'], ['coalesce(preference, 99)', 'source']) }}
+
+),
+
+final as (
+
+    select
+        events.symbol,
+        events.event_kind,
+        events.event_on,
+        events.amount_usd,
+        events.numerator,
+        events.denominator,
+        events.source,
+        events.known_on,
+        events.known_on_basis,
+    from events
+    inner join chosen
+        on events.symbol = chosen.symbol
+        and events.source = chosen.source
+    {{ first_row_per(
+        ['events.symbol', 'events.event_kind', 'events.event_on'], ['events.known_on desc']
+    ) }}
+
+)
+
+select * from final
