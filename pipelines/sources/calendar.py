@@ -1,9 +1,10 @@
 """The sessions of the New York Stock Exchange (XNYS): which days trade, and when they close.
 
 Everything that says "session" asks here. No network: the rules come with the pinned
-`exchange_calendars`, whose record of closures we trust from 3 January 1950 on; it counts the Saturdays that the
-exchange traded until 1952. Building it takes 0.2 s, once a process; the import takes 0.7 s and is
-done on first use. When macro data are released is not here but in the series catalogue.
+`exchange_calendars`. The calendar begins on 3 January 1950; the Saturdays that the exchange still
+traded until 1952 are left out, as index histories leave them out. Building it takes 0.2 s, once a
+process; the import takes 0.7 s and is done on first use. When macro data are released is not here
+but in the series catalogue.
 """
 
 from __future__ import annotations
@@ -37,11 +38,15 @@ class _Sessions:
 def _calendar() -> _Sessions:
     from exchange_calendars import get_calendar
 
-    schedule = get_calendar("XNYS", start=FIRST_DAY, end=LAST_DAY).closes
+    calendar = get_calendar("XNYS", start=FIRST_DAY, end=LAST_DAY)
+    # The package knows the regular holidays before 1970 but does not apply them (its holiday
+    # calendar's start is pandas' default): asked by date, it gives the 182 that it left open.
+    early = calendar.regular_holidays.holidays(FIRST_DAY, date(1969, 12, 31))
+    closed = {day.date() for day in early} | set(EXTRA_CLOSURES)
     pairs = [
         (day.date(), close.to_pydatetime())
-        for day, close in schedule.items()
-        if day.date() not in EXTRA_CLOSURES
+        for day, close in calendar.closes.items()
+        if day.date() not in closed
     ]
     return _Sessions([day for day, _ in pairs], [close for _, close in pairs])
 

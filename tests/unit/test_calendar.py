@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -22,6 +23,20 @@ def test_a_holiday_is_no_session_and_has_no_close():
     assert not calendar.is_session(date(2024, 7, 4))
     with pytest.raises(ValueError, match="2024-07-04 is no session"):
         calendar.session_close(date(2024, 7, 4))
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        date(1950, 2, 13),  # Lincoln's birthday, kept until 1953
+        date(1963, 7, 4),
+        date(1963, 11, 25),  # funeral of President Kennedy
+        date(1968, 6, 12),  # a Wednesday of the paper crisis
+        date(1969, 12, 25),
+    ],
+)
+def test_closures_before_1970_are_closures(day):
+    assert not calendar.is_session(day)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +102,13 @@ def test_session_numbers_do_not_depend_on_the_window():
     assert pd.isna(whole["previous_on"].iloc[0])
     assert whole["session_no"].tail(250).tolist() == part["session_no"].tolist()
     assert len(part) == 250
+
+
+@pytest.mark.replay
+def test_the_sessions_are_the_days_on_which_the_index_has_a_close():
+    bars = Path(__file__).parents[2].parent / "shared/replay/data/yahoo/prices.parquet"
+    if not bars.exists():
+        pytest.skip("no ../shared/replay beside the repository")
+    frame = pd.read_parquet(bars, columns=["symbol", "date"], filters=[("symbol", "==", "^GSPC")])
+    days = [day for day in pd.to_datetime(frame["date"]).dt.date if day >= calendar.FIRST_DAY]
+    assert sorted(days) == calendar.sessions_between(calendar.FIRST_DAY, max(days))
