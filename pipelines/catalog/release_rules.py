@@ -40,8 +40,7 @@ def _on_weekday(days: Dates, weekday: int | None) -> Dates:
     if weekday is None:
         return days
     of_week = (days.astype(np.int64) + 3) % 7  # 1970-01-01, day 0, was a Thursday
-    moved: Dates = np.add(days, ((weekday - of_week) % 7).astype("timedelta64[D]"))
-    return moved
+    return days + np.timedelta64(1, "D") * ((weekday - of_week) % 7)
 
 
 def _period_end(days: Dates, kind: str, frequency: str) -> Dates:
@@ -49,8 +48,7 @@ def _period_end(days: Dates, kind: str, frequency: str) -> Dates:
     months = max(_MONTHS[kind], _MONTHS_OF_FREQUENCY.get(frequency, 1))
     number = days.astype("datetime64[M]").astype(np.int64)
     after = ((number // months + 1) * months).astype("datetime64[M]").astype("datetime64[D]")
-    last: Dates = after - np.timedelta64(1, "D")
-    return last
+    return np.asarray(after - np.timedelta64(1, "D"), dtype="datetime64[D]")
 
 
 def _estimate(rule: ReleaseRule, days: Dates, frequency: str) -> Dates:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import pandas as pd
@@ -123,6 +124,20 @@ def merge(feed: str, extracts: Iterable[Extract]) -> Extract:
         frames=_concat(parts),
         requests=dict(requests),
     )
+
+
+def spread_outcomes(extract: Extract, members: Mapping[str, Sequence[str]]) -> Extract:
+    """Give every member of a request that covers several items the outcome of its request.
+
+    `members` maps the name under which the request was collected to the items it asked for; an
+    item of several requests gets the last one's outcome that is not `unchanged`, else that.
+    """
+    spread: dict[str, ItemOutcome] = {}
+    for outcome in extract.outcomes:
+        for item in members.get(outcome.item, (outcome.item,)):
+            if item not in spread or outcome.status != "unchanged":
+                spread[item] = replace(outcome, item=item)
+    return replace(extract, outcomes=tuple(spread.values()))
 
 
 def _concat(parts: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, pd.DataFrame]:

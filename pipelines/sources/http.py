@@ -22,6 +22,8 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3 import HTTPResponse
+from urllib3.exceptions import HTTPError
 
 from pipelines.catalog.models import Provider
 from pipelines.settings import PUBLIC_HOSTS, Secret
@@ -52,10 +54,15 @@ class _Again(Exception):
 
 
 class _Pace:
-    """Starts of requests to one provider, at least `interval` seconds apart over all threads."""
+    """Starts of requests to one provider, at least `interval` seconds apart over all threads.
+
+    A provider that says "too many" doubles the interval and holds every thread back as long as it
+    asks; each good reply then takes a tenth off again, down to where it began.
+    """
 
     def __init__(self, interval: float) -> None:
         self.interval = interval
+        self._first = interval
         self._lock = threading.Lock()
         self._next = 0.0
 
@@ -67,9 +74,15 @@ class _Pace:
         if start > now:
             sleep(start - now)
 
-    def slow_down(self) -> None:
+    def slow_down(self, now: float, wait_s: float | None) -> None:
         with self._lock:
             self.interval = min(max(self.interval * 2, 0.1), 10.0)
+            if wait_s is not None and wait_s <= LONGEST_RETRY_AFTER_S:
+                self._next = max(self._next, now + wait_s)
+
+    def speed_up(self) -> None:
+        with self._lock:
+            self.interval = max(self._first, self.interval * 0.9)
 
 
 class HttpClient:
@@ -171,8 +184,11 @@ class HttpClient:
             except SourceUnavailable:
                 self._count_failure(provider)
                 raise
-            with self._lock:
-                self._failures[provider] = 0
+            except (UnknownItem, SourceContractChanged):
+                self._failures[provider] = 0  # it answered: the provider itself is well
+                raise
+            self._failures[provider] = 0
+            self._paces[provider].speed_up()
             return payload
         self._count_failure(provider)
         raise SourceUnavailable(provider, item, self.redact(reason))
@@ -232,13 +248,14 @@ class HttpClient:
         try:
             response = self._follow(rules, item, url, headers)
             with response:
-                body = self._read(rules, response, started)
-        except requests.RequestException as error:
+                body = self._read(rules, item, response, started)
+        except (requests.RequestException, HTTPError) as error:
             raise _Again(f"{type(error).__name__} on {path}") from None
         status = response.status_code
         if status == 429 or (status == 200 and is_busy is not None and is_busy(body)):
-            self._paces[rules.id].slow_down()
-            raise _Again("429 Too Many Requests", _retry_after(response.headers, self._now()))
+            wait_s = _retry_after(response.headers, self._now())
+            self._paces[rules.id].slow_down(self._monotonic(), wait_s)
+            raise _Again("429 Too Many Requests", wait_s)
         if status in returned_statuses or (status == 304 and (etag or last_modified)):
             pass
         elif status in RETRIED:
@@ -261,7 +278,7 @@ class HttpClient:
             url=self.redact(public),
             status=status,
             headers=kept,
-            body=body,
+            body=self._redact_body(body),
             fetched_at=self._now(),
             context=context,
         )
@@ -290,18 +307,29 @@ class HttpClient:
             url = target
         raise SourceUnavailable(rules.id, item, "redirects in a circle")
 
-    def _read(self, rules: Provider, response: requests.Response, started: float) -> bytes:
+    def _read(
+        self, rules: Provider, item: str, response: requests.Response, started: float
+    ) -> bytes:
         limit = int(rules.max_body_mb * 1024 * 1024)
         parts: list[bytes] = []
         size = 0
-        for part in response.iter_content(1 << 16):
+        for part in _parts(response):
             parts.append(part)
             size += len(part)
             if size > limit:
-                raise _Again(f"more than {rules.max_body_mb:g} MB")
+                # Another attempt would only download it again.
+                raise SourceUnavailable(
+                    rules.id, item, f"a body of more than {rules.max_body_mb:g} MB"
+                )
             if self._monotonic() - started > rules.total_timeout_s:
                 raise _Again(f"not finished after {rules.total_timeout_s:g} s")
         return b"".join(parts)
+
+    def _redact_body(self, body: bytes) -> bytes:
+        """Strike out a secret that the source sent back: landing keeps bodies for ever."""
+        for secret in self._secrets:
+            body = body.replace(secret.reveal().encode(), b"********")
+        return body
 
     # -- plumbing -----------------------------------------------------------------------------
     def _session(self) -> requests.Session:
@@ -325,6 +353,20 @@ class HttpClient:
     def _back_off(self, attempt: int) -> float:
         spread = 0.5 + self._rng.random()
         return min(60.0, 2.0**attempt) * spread * (1.0 if self._pacing else 0.1)
+
+
+def _parts(response: requests.Response) -> Iterator[bytes]:
+    """Yield the decoded body as it arrives.
+
+    `iter_content` waits until a whole block is full, in which a dripping server could hold us for
+    hours unseen by the total timeout; `read1` returns what is there.
+    """
+    raw = response.raw
+    if isinstance(raw, HTTPResponse):
+        while part := raw.read1(1 << 16, decode_content=True):
+            yield part
+    else:
+        yield from response.iter_content(1 << 16)
 
 
 def _is_html(response: requests.Response) -> bool:
