@@ -9,6 +9,7 @@ but in the series catalogue.
 
 from __future__ import annotations
 
+import warnings
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -38,7 +39,10 @@ class _Sessions:
 def _calendar() -> _Sessions:
     from exchange_calendars import get_calendar
 
-    calendar = get_calendar("XNYS", start=FIRST_DAY, end=LAST_DAY)
+    with warnings.catch_warnings():
+        # The package reads zoned values in a way that pandas 4 will change; it is not ours to fix.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        calendar = get_calendar("XNYS", start=FIRST_DAY, end=LAST_DAY)
     # The package knows the regular holidays before 1970 but does not apply them (its holiday
     # calendar's start is pandas' default): asked by date, it gives the 182 that it left open.
     early = calendar.regular_holidays.holidays(FIRST_DAY, date(1969, 12, 31))

@@ -6,6 +6,7 @@ The workbook is one edition of the whole history; editions are told apart by the
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -93,7 +94,9 @@ PARSERS: dict[str, Parser] = {KIND: parse_workbook}
 def read_data_sheet(payload: Payload) -> list[list[Any]]:
     """Return the cells of the `Data` sheet; error cells come as the text #N/A."""
     try:
-        with xlrd.open_workbook(file_contents=payload.body, on_demand=True) as book:
+        with xlrd.open_workbook(
+            file_contents=payload.body, on_demand=True, logfile=io.StringIO()
+        ) as book:
             if "Data" not in book.sheet_names():
                 raise _broken(payload.item, f"no sheet 'Data' but {book.sheet_names()}")
             sheet = book.sheet_by_name("Data")

@@ -210,13 +210,7 @@ def _bars(payload: Payload, result: Mapping[str, Any], symbol: str, zone: ZoneIn
     indicators = result.get("indicators") or {}
     quotes = indicators.get("quote") or [{}]
     prices = {name: _numbers(payload, name, (quotes[0] or {}).get(name), count) for name in _FIELDS}
-    blocks = indicators.get("adjclose") or [{}]
-    listed = (blocks[0] or {}).get("adjclose")
-    adjusted = (
-        np.full(count, np.nan)
-        if listed is None
-        else _numbers(payload, "adjclose", listed, count)
-    )  # fmt: skip
+    adjusted = _adjusted(payload, indicators.get("adjclose"), count)
 
     order = np.argsort(seconds, kind="stable")
     order = order[np.isfinite(prices["close"][order])]
@@ -232,6 +226,18 @@ def _bars(payload: Payload, result: Mapping[str, Any], symbol: str, zone: ZoneIn
         for name, values in prices.items()
     }
     return bar_frame(symbol, days, rounded, return_ratios(adjusted[order]))
+
+
+def _adjusted(payload: Payload, blocks: Any, count: int) -> Floats:
+    """Return the dividend-adjusted closes; NaN where Yahoo gives none at all.
+
+    A block whose field has another name is a changed contract: read as "none given", it would
+    take the dividends out of every total return without a word.
+    """
+    block = blocks[0] if isinstance(blocks, list) and blocks else None
+    if not block:
+        return np.full(count, np.nan)
+    return _numbers(payload, "adjclose", block.get("adjclose"), count)
 
 
 def _corporate_events(
