@@ -21,8 +21,10 @@ from requests.structures import CaseInsensitiveDict
 from pipelines.sample.economy import DEFAULT_SEED, LAST_SESSION, SIMULATED_TO, Economy
 from pipelines.sample.fred import FredWire
 from pipelines.sample.macro import Macro
+from pipelines.sample.market import Market
 from pipelines.sample.vintages import FredHistory
 from pipelines.sample.wire import Answer, Ask, html_page, http_date
+from pipelines.sample.yahoo import YahooWire
 from pipelines.settings import PUBLIC_HOSTS
 
 Handler = Callable[[Ask], Answer]
@@ -59,10 +61,13 @@ class SampleAdapter(BaseAdapter):
         # One thread at a time: rendering is pure computation and the caches are shared.
         self._lock = threading.RLock()
         economy = Economy(seed)
-        fred = FredWire(FredHistory(Macro(economy)))
+        macro = Macro(economy)
+        fred = FredWire(FredHistory(macro))
+        yahoo = YahooWire(Market(economy, macro))
         self._handlers: Mapping[str, Handler] = {
             "fred-api": fred.api,
             "fred-graph": fred.graph,
+            "yahoo": yahoo.chart,
         }
 
     def send(  # noqa: D102 - the base class says it
