@@ -30,7 +30,8 @@ from pipelines.settings import PUBLIC_HOSTS, Secret
 from pipelines.sources.errors import SourceContractChanged, SourceUnavailable, UnknownItem
 from pipelines.sources.payloads import Payload
 
-Expects = Literal["json", "text", "binary"]
+Expects = Literal["json", "text", "binary", "html"]
+"""What a good body is. An HTML page in place of data is a refusal, unless a page was asked for."""
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -266,9 +267,9 @@ class HttpClient:
             raise SourceUnavailable(rules.id, item, f"HTTP {status}: the source refuses us")
         elif status != 200:
             raise SourceContractChanged(rules.id, item, f"HTTP {status} on {path}")
-        elif (expects != "binary" or _is_html(response)) and _HTML.match(
-            body[:512].removeprefix(b"\xef\xbb\xbf")
-        ):
+        elif (
+            expects in ("json", "text") or (expects == "binary" and _is_html(response))
+        ) and _HTML.match(body[:512].removeprefix(b"\xef\xbb\xbf")):
             raise _Again("an HTML page with status 200")
         kept = {k.lower(): v for k, v in response.headers.items() if k.lower() in KEPT_HEADERS}
         return Payload(

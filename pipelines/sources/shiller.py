@@ -7,7 +7,9 @@ The workbook is one edition of the whole history; editions are told apart by the
 from __future__ import annotations
 
 import io
+import logging
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,21 +18,28 @@ import xlrd
 
 from pipelines.catalog.models import Catalog
 from pipelines.sources.collect import Parser, collect
-from pipelines.sources.errors import SourceContractChanged, SourceUnavailable
+from pipelines.sources.errors import SourceContractChanged, SourceError, SourceUnavailable
 from pipelines.sources.http import HttpClient
 from pipelines.sources.payloads import Extract, FetchContext, Payload
 
 PROVIDER = "shiller"
+PAGE = "shiller-page"
 FEED = "shiller_history"
 KIND = "shiller_workbook"
 TABLE = "shiller_history"
 ITEM = "ie_data"
 
-PATH = (
+KNOWN_PATH = (
     "/blobby/go/e5e77e0b-59d1-44d9-ab25-4763ac982e53/downloads/"
     "1449043e-a1ed-4e2e-8e9c-7b9a2a064493/ie_data.xls"
 )
-"""Each upload gets an identifier of its own; this is the one linked in October 2026."""
+"""What the page linked to in October 2026, for when the page does not answer.
+
+Each upload has an identifier of its own and an old one stays as it was: the address without an
+identifier still serves the workbook of September 2024, Yale's that of September 2023.
+"""
+
+_LINK = re.compile(rb"//[a-z0-9.-]+(/blobby/go/[0-9a-f-]+/downloads/[0-9a-f-]+/ie_data\.xls)")
 
 MEASURES: Mapping[str, str] = {
     "P": "price",
@@ -49,20 +58,22 @@ both in real terms.
 
 _MISSING = frozenset({"", "NA", "N/A", "#N/A"})
 
+log = logging.getLogger(__name__)
+
 
 def fetch_shiller_history(
     client: HttpClient,
     catalog: Catalog,  # noqa: ARG001 - the shape that all feeds share
     context: FetchContext,
 ) -> Extract:
-    """Fetch the workbook, unless it did not change since the stored one (304)."""
+    """Fetch the workbook that the page links to, unless it is the stored one (304)."""
 
     def fetch_one(item: str) -> list[Payload]:
         state = None if context.full_refresh else context.state.get(item)
         return [
             client.get(
                 PROVIDER,
-                PATH,
+                find_workbook(client, item),
                 kind=KIND,
                 item=item,
                 expects="binary",
@@ -74,6 +85,22 @@ def fetch_shiller_history(
     return collect(
         FEED, client, PROVIDER, (ITEM,), fetch_one=fetch_one, parsers=PARSERS, context=context
     )
+
+
+def find_workbook(client: HttpClient, item: str) -> str:
+    """Return the path of the newest workbook: what the page links to, or else the known one."""
+    try:
+        page = client.get(PAGE, "/", kind="shiller_page", item=item, expects="html")
+    except SourceError as error:
+        log.warning("%s; taking the workbook of the known address", error)
+        return KNOWN_PATH
+    # The link stands in the page's script data, where slashes may be written as escapes.
+    body = page.body.replace(b"\\u002F", b"/").replace(b"\\/", b"/")
+    found = _LINK.search(body)
+    if found is None:
+        log.warning("%s: no link to ie_data.xls; taking the known address", PAGE)
+        return KNOWN_PATH
+    return found.group(1).decode("ascii")
 
 
 def parse_workbook(payload: Payload) -> Mapping[str, pd.DataFrame]:

@@ -8,7 +8,12 @@ import pytest
 
 from pipelines.sources.errors import SourceContractChanged, SourceUnavailable
 from pipelines.sources.payloads import ItemState
-from pipelines.sources.shiller import fetch_shiller_history, parse_rows, parse_workbook
+from pipelines.sources.shiller import (
+    KNOWN_PATH,
+    fetch_shiller_history,
+    parse_rows,
+    parse_workbook,
+)
 from pipelines.storage.contracts import RAW_TABLES
 from tests.fakes.prices import AnsweringAdapter, client_for, fetch_context, payload_of
 
@@ -87,14 +92,47 @@ def test_bytes_that_are_no_workbook_are_a_source_that_does_not_answer(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_the_workbook_is_not_sent_again_if_it_did_not_change():
-    adapter = AnsweringAdapter(lambda _: (304, {}, b""))
+def asked_for_workbook(page_status, page):
+    """Return the path of the workbook that was asked for, and the outcome."""
+
+    def answer(asked):
+        if asked.host == "shillerdata.com":
+            return page_status, {"content-type": "text/html"}, page
+        return 304, {}, b""
+
+    adapter = AnsweringAdapter(answer)
     state = [ItemState("ie_data", last_modified="Thu, 03 Apr 2025 12:00:00 GMT")]
-    found = fetch_shiller_history(client_for(adapter, "shiller"), None, fetch_context(NOW, state))
-    assert adapter.asked[0].headers["if-modified-since"] == "Thu, 03 Apr 2025 12:00:00 GMT"
-    assert adapter.asked[0].path.endswith("/ie_data.xls")
-    assert [(o.item, o.status) for o in found.outcomes] == [("ie_data", "unchanged")]
+    client = client_for(adapter, "shiller", "shiller-page")
+    found = fetch_shiller_history(client, None, fetch_context(NOW, state))
+    workbook = adapter.asked[-1]
+    assert workbook.host == "img1.wsimg.com"
+    assert workbook.headers["if-modified-since"] == "Thu, 03 Apr 2025 12:00:00 GMT"
     assert found.frames == {}
+    return workbook.path, [(o.provider, o.item, o.status) for o in found.outcomes]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b'<html><a href="//img1.wsimg.com/blobby/go/a1-b2/downloads/c3-d4/ie_data.xls?v=7">',
+        rb'<html>{"href":"\/\/img1.wsimg.com\/blobby\/go\/a1-b2\/downloads\/c3-d4\/ie_data.xls"}',
+        b'<html>{"href":"https:\\u002F\\u002Fimg1.wsimg.com\\u002Fblobby\\u002Fgo\\u002Fa1-b2'
+        b'\\u002Fdownloads\\u002Fc3-d4\\u002Fie_data.xls"}',
+    ],
+)
+def test_the_newest_workbook_is_the_one_that_the_page_links_to(page):
+    path, outcomes = asked_for_workbook(200, page)
+    assert path == "/blobby/go/a1-b2/downloads/c3-d4/ie_data.xls"
+    assert outcomes == [("shiller", "ie_data", "unchanged")]
+
+
+@pytest.mark.parametrize(
+    ("status", "page"), [(404, b"<html>gone</html>"), (200, b"<html>new design</html>")]
+)
+def test_without_a_link_the_known_address_is_asked(status, page):
+    path, outcomes = asked_for_workbook(status, page)
+    assert path == KNOWN_PATH
+    assert outcomes == [("shiller", "ie_data", "unchanged")]
 
 
 @pytest.mark.replay
