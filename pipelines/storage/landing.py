@@ -20,7 +20,6 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -29,16 +28,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.sources.collect import Parser, parse
-from pipelines.sources.errors import (
-    SourceContractChanged,
-    SourceError,
-    SourceUnavailable,
-    UnknownItem,
-)
-from pipelines.sources.payloads import Extract, ItemOutcome, Payload, Status
+from pipelines.sources.collect import Parser
+from pipelines.sources.payloads import Extract, ItemOutcome, Payload
 from pipelines.storage.contracts import FEEDS, RAW_TABLES
-from pipelines.storage.errors import BatchMissing, LandingCorrupt, LandingRefused
+from pipelines.storage.errors import BatchMissing, LandingCorrupt, LandingRefused, LoadRefused
 from pipelines.storage.files import append_line, read_json, sync_folder, write_file
 from pipelines.storage.frames import FrameUnfit, to_arrow, to_pandas
 from pipelines.storage.landing_records import (
@@ -47,19 +40,16 @@ from pipelines.storage.landing_records import (
     batch_id,
     manifest_of,
     payload_record,
-    payloads_by_item,
     read_manifest,
     read_payload,
     requests_table,
 )
+from pipelines.storage.reparse import reparse_extract
+
+__all__ = ["LandedBatch", "LandedRun", "Landing", "batch_id"]
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_STATUS_OF: Mapping[type[SourceError], Status] = {
-    UnknownItem: "unknown",
-    SourceUnavailable: "unavailable",
-    SourceContractChanged: "broken",
-}
 
 
 class Landing:
@@ -182,7 +172,7 @@ class Landing:
         write_file(folder / "manifest.json", _json_bytes(manifest))
         return batch
 
-    def batch(self, run_id: str, feed: str) -> LandedBatch:
+    def manifest(self, run_id: str, feed: str) -> LandedBatch:
         """Return what the manifest says. Raises BatchMissing or LandingCorrupt."""
         return read_manifest(self._manifest(run_id, feed))
 
@@ -203,42 +193,15 @@ class Landing:
         )
 
     def reparse(self, run_id: str, feed: str, parsers: Mapping[str, Parser]) -> Extract:
-        """Parse the batch's payloads again, without the network.
-
-        Outcomes that had no payload (unavailable, unknown, unchanged) stay as they were; an item
-        whose payload now parses is `fetched`, one whose payload now breaks is `broken`. As in the
-        first parse, an item with one broken payload gives no rows.
+        """Parse the batch's payloads again, without the network; see `storage.reparse`.
 
         Raises:
             BatchMissing: there is no such batch.
             LandingCorrupt: a payload cannot be read back.
         """
         landed = self.read_batch(run_id, feed)
-        parts: dict[str, list[pd.DataFrame]] = {}
-        judged: dict[str, ItemOutcome] = {}
-        for item, payloads in payloads_by_item(landed.payloads):
-            fresh = [p for p in payloads if p.status == 200]
-            if not fresh:
-                continue
-            try:
-                parsed = [
-                    parse(replace(p, body=self.body(p, run_id=run_id)), parsers) for p in fresh
-                ]
-            except SourceError as error:
-                judged[item] = ItemOutcome(error.source, item, _STATUS_OF[type(error)], error.rule)
-                continue
-            judged[item] = ItemOutcome(fresh[0].provider, item, "fetched")
-            for frames in parsed:
-                for table, frame in frames.items():
-                    parts.setdefault(table, []).append(frame)
-        outcomes = [
-            judged.pop(o.item) if o.status in ("fetched", "broken") and o.item in judged else o
-            for o in landed.outcomes
-        ]
-        return replace(
-            landed,
-            outcomes=(*outcomes, *(o for o in judged.values() if o.status != "fetched")),
-            frames={t: pd.concat(frames, ignore_index=True) for t, frames in parts.items()},
+        return reparse_extract(
+            landed, parsers, read_body=lambda payload: self.body(payload, run_id=run_id)
         )
 
     def runs(self) -> tuple[LandedRun, ...]:
@@ -264,18 +227,66 @@ class Landing:
 
     # -- verdicts -----------------------------------------------------------------------------
     def write_verdict(
-        self, run_id: str, feed: str, verdict: Mapping[str, Any], quarantine: pd.DataFrame
+        self,
+        run_id: str,
+        feed: str,
+        verdict: Mapping[str, Any],
+        quarantine: pd.DataFrame,
+        *,
+        accepted: Mapping[str, pd.DataFrame] | None = None,
     ) -> None:
-        """Write the gate's report beside its batch; a later judgement replaces an earlier one."""
+        """Write the gate's report beside its batch; a later judgement replaces an earlier one.
+
+        `accepted` are the rows that may be loaded, by table; None where the batch is refused. A
+        table of which every row is accepted is not written a second time.
+        """
         folder = self._folder(run_id, feed)
-        self._manifest(run_id, feed)
+        landed = self._manifest(run_id, feed)["rows"]
+        shorter = {}
+        for name, frame in (accepted or {}).items():
+            if len(frame) != landed[name]:
+                kept = pa.BufferOutputStream()
+                pq.write_table(to_arrow(RAW_TABLES[name], frame), kept, compression="zstd")
+                shorter[name] = write_file(
+                    folder / f"accepted_{name}.parquet", kept.getvalue().to_pybytes()
+                )
         (folder / "verdict.json").unlink(missing_ok=True)
         sync_folder(folder)
         buffer = pa.BufferOutputStream()
         pq.write_table(pa.Table.from_pandas(quarantine, preserve_index=False), buffer)
         digest = write_file(folder / "quarantine.parquet", buffer.getvalue().to_pybytes())
-        document = {"verdict": dict(verdict), "quarantine_sha256": digest}
+        document = {
+            "verdict": dict(verdict),
+            "quarantine_sha256": digest,
+            "accepted": None if accepted is None else sorted(accepted),
+            "accepted_sha256": shorter,
+        }
         write_file(folder / "verdict.json", _json_bytes(document))
+
+    def accepted_frames(self, run_id: str, feed: str) -> dict[str, pd.DataFrame]:
+        """Return the rows that the gate accepted, by table.
+
+        Raises:
+            LoadRefused: the gate refused the batch, or has not judged it.
+        """
+        folder = self._folder(run_id, feed)
+        manifest = self._manifest(run_id, feed)
+        if not (folder / "verdict.json").exists():
+            raise LoadRefused(feed, f"the gate has not judged the batch of run {run_id}")
+        document = _read_document(folder / "verdict.json", run_id)
+        if document["accepted"] is None:
+            reasons = "; ".join(document["verdict"].get("reasons", []))
+            raise LoadRefused(feed, f"the gate refused the batch of run {run_id}: {reasons}")
+        frames = {}
+        for name in document["accepted"]:
+            digest = document["accepted_sha256"].get(name)
+            arrow = (
+                self._read_parquet(run_id, feed, name, manifest)
+                if digest is None
+                else _read_table(folder / f"accepted_{name}.parquet", run_id, digest)
+            )
+            frames[name] = to_pandas(RAW_TABLES[name], arrow)
+        return frames
 
     def read_verdict(self, run_id: str, feed: str) -> tuple[dict[str, Any], pd.DataFrame] | None:
         """Return the gate's report and its quarantined rows, or None where it has not judged."""

@@ -6,7 +6,7 @@ No file is opened here; that is `storage.landing`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -85,14 +85,6 @@ def requests_table(payloads: tuple[Payload, ...]) -> Any:
     for name in ("status", "size"):
         columns[name] = pa.array([r[name] for r in records], pa.int64())
     return pa.table(columns)
-
-
-def payloads_by_item(payloads: tuple[Payload, ...]) -> Iterator[tuple[str, list[Payload]]]:
-    """Yield the payloads of each item, items in order of first arrival."""
-    groups: dict[str, list[Payload]] = {}
-    for payload in payloads:
-        groups.setdefault(payload.item, []).append(payload)
-    yield from groups.items()
 
 
 def manifest_of(batch: LandedBatch) -> dict[str, Any]:

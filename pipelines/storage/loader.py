@@ -6,29 +6,49 @@ Append-only and idempotent: loading twice is loading once. Which rows are new is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date
-from email.utils import parsedate_to_datetime
+from datetime import date
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from pipelines.catalog.models import Catalog
 from pipelines.sources.payloads import ItemOutcome, Payload
+from pipelines.storage.bookkeeping import (
+    note_loads,
+    note_rereads,
+    note_validators,
+    published_days,
+)
 from pipelines.storage.contracts import FEEDS, RawTable
-from pipelines.storage.dating import DatingRules
+from pipelines.storage.dating import DatingRules, dating_rules
 from pipelines.storage.errors import LoadRefused
 from pipelines.storage.frames import FrameUnfit, delivered_columns, to_arrow
+from pipelines.storage.history import (
+    count_rows,
+    read_history,
+    read_item_states,
+    read_universe_lines,
+)
 from pipelines.storage.revisions import (
     EDITION_KEYS,
-    ONE_ITEM_FEEDS,
     Fresh,
     find_new_bars,
     find_new_editions,
     find_new_values,
 )
+
+__all__ = [
+    "LoadResult",
+    "count_rows",
+    "load_batch",
+    "read_history",
+    "read_item_states",
+    "read_universe_lines",
+]
 
 SCRATCH = ("incoming", "dated", "candidates", "fresh", "held", "compared", "verdicts")
 
@@ -60,19 +80,25 @@ def load_batch(
     run_id: str,
     batch_id: str,
     as_of: date,
-    rules: DatingRules,
-    payloads: Sequence[Payload] = (),
-    outcomes: Sequence[ItemOutcome] = (),
+    payloads: Sequence[Payload],
+    outcomes: Sequence[ItemOutcome],
+    catalog: Catalog | None = None,
+    rules: DatingRules | None = None,
 ) -> LoadResult:
     """Append what is new in the accepted rows of one batch to the feed's raw tables.
 
     `payloads` give editions their Last-Modified day and the next night its validators; `outcomes`
-    say which items were looked at without anything new, which later dating relies on. The batch's
-    row in `meta.batches`, if there is one, becomes `loaded` in the same transaction.
+    say which items were looked at without anything new, which later dating relies on. Release
+    rules come from `catalog`, or from `rules` where they are given. The batch's row in
+    `meta.batches`, if there is one, becomes `loaded` in the same transaction.
 
     Raises:
         LoadRefused: naming table, rule and example rows. Nothing of the batch is loaded.
     """
+    if rules is None:
+        if catalog is None:
+            raise TypeError("load_batch needs a catalog, or rules")
+        rules = dating_rules(catalog)
     unknown = sorted(set(frames) - {t.name for t in FEEDS[feed]})
     if unknown:
         raise LoadRefused(unknown[0], f"is no table of {feed}")
@@ -94,15 +120,15 @@ def load_batch(
             elif table.revision == "edition":
                 fresh = find_new_editions(
                     connection, table, as_of=as_of, rules=rules,
-                    published_on=_published_days(payloads),
+                    published_on=published_days(payloads),
                 )  # fmt: skip
             else:
                 fresh = find_new_values(connection, table, as_of=as_of, rules=rules)
             inserted[table.name] = _insert(connection, table, run_id, batch_id, as_of)
             revised[table.name] = fresh.revised
-        _note_loads(connection, feed, frames, outcomes, held_back, batch_id, as_of)
-        _note_rereads(connection, feed, frames, judged, as_of)
-        _note_validators(connection, feed, frames, payloads, held_back, run_id)
+        note_loads(connection, feed, frames, outcomes, held_back, batch_id, as_of)
+        note_rereads(connection, feed, frames, judged.needs_full_history, held_back, as_of)
+        note_validators(connection, feed, frames, payloads, held_back, run_id)
         connection.execute(
             "update meta.batches set status = 'loaded', inserted_rows = ? "
             "where batch_id = ? and status <> 'loaded'",
@@ -121,7 +147,7 @@ def load_batch(
         batch_id=batch_id,
         inserted=inserted,
         revised=revised,
-        total_rows={t.name: _count(connection, t) for t in FEEDS[feed]},
+        total_rows=count_rows(connection, feed),
         restated=judged.restated,
         needs_full_history=judged.needs_full_history,
         held_back=held_back,
@@ -271,117 +297,4 @@ def _insert(
     row = connection.execute(
         f"insert into raw.{table.name} ({', '.join(named)}) from candidates"
     ).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _note_loads(
-    connection: duckdb.DuckDBPyConnection,
-    feed: str,
-    frames: Mapping[str, pd.DataFrame],
-    outcomes: Sequence[ItemOutcome],
-    held_back: Iterable[str],
-    batch_id: str,
-    as_of: date,
-) -> None:
-    """Note which items were looked at on `as_of`: what is not there today came out later."""
-    seen = _items(feed, frames) | {o.item for o in outcomes if o.status == "unchanged"}
-    items = sorted(seen - set(held_back))
-    if not items:
-        return
-    connection.execute(
-        "insert into meta.item_loads select ?, item, ?, ? from (select unnest(?) as item) as i "
-        "where not exists (select 1 from meta.item_loads as l "
-        "where l.feed = ? and l.item = i.item and l.as_of = ?)",
-        [feed, as_of, batch_id, items, feed, as_of],
-    )
-
-
-def _note_rereads(
-    connection: duckdb.DuckDBPyConnection,
-    feed: str,
-    frames: Mapping[str, pd.DataFrame],
-    judged: Fresh,
-    as_of: date,
-) -> None:
-    """Ask the coming nights for the whole history of symbols that could not be restated."""
-    reasons = judged.held_back or {}
-    settled = sorted(_items(feed, frames) - set(reasons) | set(judged.needs_full_history))
-    connection.execute(
-        "delete from meta.reread_requests where feed = ? and list_contains(?, item)",
-        [feed, settled],
-    )
-    for item in judged.needs_full_history:
-        connection.execute(
-            "insert into meta.reread_requests values (?, ?, ?, ?)",
-            [feed, item, reasons[item], as_of],
-        )
-
-
-def _note_validators(
-    connection: duckdb.DuckDBPyConnection,
-    feed: str,
-    frames: Mapping[str, pd.DataFrame],
-    payloads: Sequence[Payload],
-    held_back: Iterable[str],
-    run_id: str,
-) -> None:
-    """Keep ETag, Last-Modified and content address of each item's newest loaded payload.
-
-    Only here, in the load's own transaction: validators of a refused batch would make the next
-    night believe that it has what it never loaded.
-    """
-    newest: dict[str, pd.Timestamp] = {}
-    for table in FEEDS[feed]:
-        frame = frames.get(table.name)
-        if frame is not None and not frame.empty:
-            for digest, day in frame.groupby("payload_sha256")[table.dated].max().items():
-                newest[str(digest)] = day
-    chosen: dict[str, Payload] = {}
-    for payload in payloads:
-        if payload.status != 200 or payload.item in held_back or payload.sha256 not in newest:
-            continue
-        best = chosen.get(payload.item)
-        if best is None or (newest[payload.sha256], payload.fetched_at) >= (
-            newest[best.sha256],
-            best.fetched_at,
-        ):
-            chosen[payload.item] = payload
-    for item, payload in chosen.items():
-        values = [payload.headers.get("etag"), payload.headers.get("last-modified"), payload.sha256]
-        updated = connection.execute(
-            "update meta.source_status set etag = ?, last_modified = ?, sha256 = ? "
-            "where feed = ? and item = ?",
-            [*values, feed, item],
-        ).fetchone()
-        if not updated or not updated[0]:
-            connection.execute(
-                "insert into meta.source_status "
-                "(feed, provider, item, status, etag, last_modified, sha256, run_id) "
-                "values (?, ?, ?, 'fetched', ?, ?, ?, ?)",
-                [feed, payload.provider, item, *values, run_id],
-            )
-
-
-def _items(feed: str, frames: Mapping[str, pd.DataFrame]) -> set[str]:
-    found: set[str] = set()
-    for table in FEEDS[feed]:
-        frame = frames.get(table.name)
-        if frame is not None and not frame.empty:
-            only = ONE_ITEM_FEEDS.get(feed)
-            found |= {only} if only else set(frame[table.entity].astype(str).unique())
-    return found
-
-
-def _published_days(payloads: Sequence[Payload]) -> dict[str, date]:
-    """Map content addresses to Last-Modified days (UTC) where the header is one."""
-    days: dict[str, date] = {}
-    for payload in payloads:
-        with suppress(TypeError, ValueError, KeyError):
-            moment = parsedate_to_datetime(payload.headers["last-modified"])
-            days[payload.sha256] = moment.astimezone(UTC).date()
-    return days
-
-
-def _count(connection: duckdb.DuckDBPyConnection, table: RawTable) -> int:
-    row = connection.execute(f"select count(*) from raw.{table.name}").fetchone()  # noqa: S608
     return int(row[0]) if row else 0

@@ -1,8 +1,8 @@
 """The `meta` schema: what ran, what was landed, refused, checked and published, and by whom.
 
-DDL and writers only. The tables are copied into every published file, so nothing here may hold a
-key, a local path or anything else that a reader should not see. `meta.membership_mismatches` is a
-dbt model and not here; `item_loads` and `reread_requests` serve the loader and are not published.
+Writers only; the columns are in `meta_tables`. The tables are copied into every published file, so
+nothing here may hold a key, a local path or anything else that a reader should not see.
+`item_loads` and `reread_requests` are the loader's (`bookkeeping`) and are not published.
 """
 
 from __future__ import annotations
@@ -16,69 +16,30 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-TABLES: Mapping[str, Mapping[str, str]] = {
-    "world": {"world": "VARCHAR NOT NULL", "created_at": "TIMESTAMP NOT NULL"},
-    "runs": {
-        "run_id": "VARCHAR NOT NULL", "world": "VARCHAR NOT NULL", "as_of": "DATE NOT NULL",
-        "code_version": "VARCHAR", "branches": "VARCHAR", "started_at": "TIMESTAMP NOT NULL",
-        "finished_at": "TIMESTAMP", "status": "VARCHAR NOT NULL",
-    },
-    "batches": {
-        "batch_id": "VARCHAR NOT NULL", "run_id": "VARCHAR NOT NULL", "feed": "VARCHAR NOT NULL",
-        "as_of": "DATE NOT NULL", "fetched_at": "TIMESTAMP", "payloads": "BIGINT",
-        "requests": "BIGINT", "bytes": "BIGINT", "rows": "BIGINT", "quarantined_rows": "BIGINT",
-        "inserted_rows": "BIGINT", "status": "VARCHAR NOT NULL", "reasons": "VARCHAR",
-    },
-    "quarantine": {
-        "run_id": "VARCHAR NOT NULL", "batch_id": "VARCHAR NOT NULL", "feed": "VARCHAR NOT NULL",
-        "table_name": "VARCHAR NOT NULL", "source": "VARCHAR", "item": "VARCHAR",
-        "row_date": "DATE", "rule": "VARCHAR NOT NULL", "reason": "VARCHAR NOT NULL",
-        "row_json": "VARCHAR", "judged_at": "TIMESTAMP NOT NULL",
-    },
-    "checks": {
-        "run_id": "VARCHAR NOT NULL", "check_id": "VARCHAR NOT NULL", "kind": "VARCHAR NOT NULL",
-        "target": "VARCHAR", "severity": "VARCHAR NOT NULL", "status": "VARCHAR NOT NULL",
-        "finding": "VARCHAR", "failing_rows": "BIGINT", "checked_at": "TIMESTAMP NOT NULL",
-    },
-    "source_status": {
-        "feed": "VARCHAR NOT NULL", "provider": "VARCHAR", "item": "VARCHAR NOT NULL",
-        "status": "VARCHAR", "detail": "VARCHAR", "last_attempt_at": "TIMESTAMP",
-        "last_fetched_at": "TIMESTAMP", "newest_on": "DATE", "is_stale": "BOOLEAN",
-        "stale_since": "DATE", "is_required": "BOOLEAN", "etag": "VARCHAR",
-        "last_modified": "VARCHAR", "sha256": "VARCHAR", "run_id": "VARCHAR",
-    },
-    "publications": {
-        "version": "VARCHAR NOT NULL", "run_id": "VARCHAR NOT NULL", "world": "VARCHAR NOT NULL",
-        "as_of": "DATE NOT NULL", "published_at": "TIMESTAMP NOT NULL", "code_version": "VARCHAR",
-        "checks_passed": "BIGINT", "checks_warned": "BIGINT", "row_counts": "VARCHAR",
-        "is_simulated": "BOOLEAN NOT NULL", "notice": "VARCHAR",
-    },
-    "data_dictionary": {
-        "schema_name": "VARCHAR NOT NULL", "table_name": "VARCHAR NOT NULL",
-        "column_name": "VARCHAR NOT NULL", "type": "VARCHAR", "meaning": "VARCHAR",
-        "unit": "VARCHAR", "source": "VARCHAR", "formula": "VARCHAR",
-    },
-    "item_loads": {
-        "feed": "VARCHAR NOT NULL", "item": "VARCHAR NOT NULL", "as_of": "DATE NOT NULL",
-        "batch_id": "VARCHAR NOT NULL",
-    },
-    "reread_requests": {
-        "feed": "VARCHAR NOT NULL", "item": "VARCHAR NOT NULL", "reason": "VARCHAR NOT NULL",
-        "as_of": "DATE NOT NULL",
-    },
-}  # fmt: skip
-"""Table to columns with their DuckDB types."""
+from pipelines.storage.meta_tables import META_TABLES, UNPUBLISHED, table_ddl
 
-UNPUBLISHED = frozenset({"item_loads", "reread_requests"})
-"""Bookkeeping of the loader, meaningless to a reader."""
+TABLES: Mapping[str, tuple[str, ...]] = {
+    name: tuple(columns) for name, columns in META_TABLES.items()
+}
+"""Table to its columns, in order."""
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the schema and every table that is not there yet."""
     connection.execute("create schema if not exists meta")
-    for name, columns in TABLES.items():
-        body = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-        connection.execute(f"create table if not exists meta.{name} ({body})")
+    for name in META_TABLES:
+        connection.execute(table_ddl(name))
+
+
+def dictionary() -> pd.DataFrame:
+    """Return the published meta tables' columns as rows of `meta.data_dictionary`."""
+    rows = [
+        ["meta", table, column, c.type, c.meaning, None, "this pipeline", None]
+        for table, columns in META_TABLES.items()
+        if table not in UNPUBLISHED
+        for column, c in columns.items()
+    ]
+    return pd.DataFrame(rows, columns=list(TABLES["data_dictionary"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,26 +181,26 @@ def record_checks(
 
 def record_quarantine(
     connection: duckdb.DuckDBPyConnection,
-    frame: pd.DataFrame,
     *,
     run_id: str,
     batch_id: str,
     feed: str,
+    rows: pd.DataFrame,
     judged_at: datetime,
 ) -> int:
     """Write the quarantined rows of one batch, replacing those of an earlier judgement of it.
 
-    `frame` has the columns table_name, source, item, row_date, rule, reason, row_json. Returns
+    `rows` has the columns table_name, source, item, row_date, rule, reason, row_json. Returns
     the number of rows.
     """
     columns = ["table_name", "source", "item", "row_date", "rule", "reason", "row_json"]
-    rows = frame.loc[:, columns].assign(
+    stamped = rows.loc[:, columns].assign(
         run_id=run_id, batch_id=batch_id, feed=feed, judged_at=utc(judged_at)
     )[list(TABLES["quarantine"])]
     with_transaction(
-        connection, [("delete from meta.quarantine where batch_id = ?", [batch_id])], rows=rows
+        connection, [("delete from meta.quarantine where batch_id = ?", [batch_id])], rows=stamped
     )
-    return len(rows)
+    return len(stamped)
 
 
 def update_source_status(
@@ -274,6 +235,12 @@ def update_source_status(
     finally:
         connection.unregister("incoming_status")
     _replace(connection, "source_status", merged, key=("feed", "item"))
+
+
+def newest_published_as_of(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """Return the latest as-of date that was ever published from this warehouse."""
+    row = connection.execute("select max(as_of) from meta.publications").fetchone()
+    return row[0] if row else None
 
 
 def replace_data_dictionary(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
@@ -325,8 +292,8 @@ def _replace(
 
 
 def _append(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
-    columns = TABLES[table]
-    picked = ", ".join(f"cast({c} as {k.removesuffix(' NOT NULL')})" for c, k in columns.items())
+    columns = META_TABLES[table]
+    picked = ", ".join(f"cast({name} as {c.type})" for name, c in columns.items())
     connection.register("appending", frame)
     try:
         connection.execute(

@@ -22,6 +22,9 @@ from pipelines.storage import meta
 from pipelines.storage.contracts import RAW_TABLES, RawTable
 from pipelines.storage.errors import WarehouseBusy
 
+Connection = duckdb.DuckDBPyConnection
+"""An open build file, for the layers above, which do not import duckdb."""
+
 STORAGE_VERSION = "v1.5.0"
 """Written explicitly: 1.5's default replays a stale .wal into a replaced file, 2.0's default
 cannot be read by 1.5."""

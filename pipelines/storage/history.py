@@ -1,0 +1,195 @@
+"""What is stored, as its users ask: states for the connectors, summaries for the gate.
+
+Read-only, plain records and pandas frames. What goes in is `storage.loader`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from pipelines.sources.payloads import ItemState
+from pipelines.storage.contracts import FEEDS, RawTable
+from pipelines.storage.revisions import ONE_ITEM_FEEDS
+
+OVERLAP_SESSIONS = 15
+"""Stored closes per symbol that the gate compares with what comes; a tail reaches back less."""
+
+_VALUE: Mapping[str, str] = {
+    "fred_observations": "value",
+    "agency_observations": "value",
+    "instrument_bars": "close",
+    "constituent_bars": "close",
+    "fund_files": "shares_outstanding",
+    "fund_shares": "shares_outstanding",
+}
+"""The column whose newest value stands for an item."""
+
+
+def read_item_states(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, ItemState]:
+    """Return what the warehouse holds of each item of a feed.
+
+    An item that must be read as a whole again (a restatement that a tail could not prove) comes
+    without dates and validators, so that its connector asks for everything.
+    """
+    main = FEEDS[feed][0]
+    only = ONE_ITEM_FEEDS.get(feed)
+    item = f"'{only}'" if only else f"cast({main.entity} as varchar)"
+    rows = connection.execute(
+        f"""
+        with stored as (
+            select
+                {item} as item, min({main.dated}) as oldest_on, max({main.dated}) as newest_on
+            from raw.{main.name} group by 1
+        )
+        , looked as (
+            select item, max(as_of) as loaded_as_of from meta.item_loads
+            where feed = $feed group by 1
+        )
+        , validators as (
+            select item, etag, last_modified, sha256 from meta.source_status
+            where feed = $feed and sha256 is not null
+        )
+        select
+            coalesce(s.item, l.item, v.item) as item, s.newest_on, s.oldest_on, l.loaded_as_of,
+            v.etag, v.last_modified, v.sha256, r.item is not null as is_reread
+        from stored as s
+        full join looked as l on l.item = s.item
+        full join validators as v on v.item = coalesce(s.item, l.item)
+        left join (select distinct item from meta.reread_requests where feed = $feed) as r
+            on r.item = coalesce(s.item, l.item, v.item)
+        order by 1
+        """,  # noqa: S608 - names from the contract
+        {"feed": feed},
+    ).fetchall()
+    states: dict[str, ItemState] = {}
+    for name, newest, oldest, loaded, etag, modified, digest, is_reread in rows:
+        states[name] = (
+            ItemState(item=name)
+            if is_reread
+            else ItemState(name, newest, oldest, loaded, etag, modified, digest)
+        )
+    return states
+
+
+def read_history(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, pd.DataFrame]:
+    """Return what the gate compares a batch with.
+
+    Per raw table of the feed a frame with one row per stored entity: entity, rows, oldest_on,
+    newest_on, newest_value. For bars these describe the newest basis, and `<table>__overlap`
+    (symbol, traded_on, close) holds its last 15 closes. `fund_files__nav` (fund_id, traded_on,
+    nav_usd) holds the NAVs known of the funds' share histories.
+    """
+    found: dict[str, pd.DataFrame] = {}
+    for table in FEEDS[feed]:
+        found[table.name] = _summary(connection, table)
+        if table.revision == "restatement":
+            found[f"{table.name}__overlap"] = _overlap(connection, table)
+    if feed == "fund_holdings":
+        found["fund_files__nav"] = _days(
+            connection.execute(
+                """
+                select fund_id, traded_on, arg_max(nav_usd, known_on) as nav_usd
+                from raw.fund_shares where nav_usd is not null group by 1, 2 order by 1, 2
+                """
+            ).df(),
+            "traded_on",
+        )
+    return found
+
+
+def read_universe_lines(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Return the lines of all holdings files: fund_id, as_of_on, ticker, asset_class.
+
+    One row per fund, file date, ticker and asset class; lines without a ticker are left out. Which
+    of them become price symbols is for `sources.tickers` to say.
+    """
+    frame = connection.execute(
+        """
+        select distinct fund_id, as_of_on, ticker, asset_class
+        from raw.fund_holdings where ticker is not null order by all
+        """
+    ).df()
+    return _days(frame, "as_of_on")
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, int]:
+    """Return the number of stored rows of each raw table of a feed."""
+    counts: dict[str, int] = {}
+    for table in FEEDS[feed]:
+        row: Any = connection.execute(
+            f"select count(*) from raw.{table.name}"  # noqa: S608
+        ).fetchone()
+        counts[table.name] = int(row[0])
+    return counts
+
+
+def read_newest_days(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, date]:
+    """Return the newest stored date of each item of a feed, whatever is to be read again."""
+    main = FEEDS[feed][0]
+    only = ONE_ITEM_FEEDS.get(feed)
+    item = f"'{only}'" if only else f"cast({main.entity} as varchar)"
+    rows = connection.execute(
+        f"select {item}, max({main.dated}) from raw.{main.name} group by 1 order by 1"  # noqa: S608
+    ).fetchall()
+    return {name: newest for name, newest in rows}
+
+
+def _summary(connection: duckdb.DuckDBPyConnection, table: RawTable) -> pd.DataFrame:
+    value = _VALUE.get(table.name)
+    newest_first = "(dated, basis_on)" if table.revision == "restatement" else "(dated, known_on)"
+    picked = (
+        f"cast(arg_max({value}, {newest_first}) as double)" if value else "cast(null as double)"
+    )
+    rows = f"raw.{table.name}"
+    if table.revision == "restatement":
+        rows = f"({_newest_basis(table)})"
+    frame = connection.execute(
+        f"""
+        select
+            cast({table.entity} as varchar) as entity, count(distinct dated) as rows,
+            min(dated) as oldest_on, max(dated) as newest_on, {picked} as newest_value
+        from (select *, {table.dated} as dated from {rows}) group by 1 order by 1
+        """  # noqa: S608
+    ).df()
+    return _days(frame.astype({"entity": "str"}), "oldest_on", "newest_on")
+
+
+def _overlap(connection: duckdb.DuckDBPyConnection, table: RawTable) -> pd.DataFrame:
+    # Twice as many calendar days as sessions, and a week, hold them all; a symbol with a gap of
+    # weeks gets fewer.
+    reach = OVERLAP_SESSIONS * 2 + 7
+    frame = connection.execute(
+        f"""
+        with newest as ({_newest_basis(table)})
+        , recent as (
+            select n.symbol, n.traded_on, n.close from newest as n
+            join (select symbol, max(traded_on) as last_on from newest group by 1) as l
+                on l.symbol = n.symbol and n.traded_on >= l.last_on - {reach}
+        )
+        select symbol, traded_on, cast(close as double) as close from recent
+        qualify row_number() over (
+            partition by symbol order by traded_on desc
+        ) <= {OVERLAP_SESSIONS}
+        order by symbol, traded_on
+        """  # noqa: S608
+    ).df()
+    return _days(frame.astype({"symbol": "str"}), "traded_on")
+
+
+def _newest_basis(table: RawTable) -> str:
+    """Return the query of each symbol's bars under its newest basis."""
+    return f"""
+        select b.* from raw.{table.name} as b
+        join (
+            select symbol, max(basis_on) as basis_on from raw.{table.name} group by symbol
+        ) as m on m.symbol = b.symbol and m.basis_on = b.basis_on
+    """  # noqa: S608
+
+
+def _days(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    return frame.assign(**{c: pd.to_datetime(frame[c]).astype("datetime64[us]") for c in columns})

@@ -1,0 +1,136 @@
+"""The `reference` schema: the catalogue and the exchange calendar as tables that dbt can join.
+
+Written anew at every run, in one transaction; nothing here is history. What the entries mean is in
+`catalog.models`, which days trade in `sources.calendar`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from pipelines.catalog.models import Catalog
+from pipelines.sources.calendar import FIRST_DAY, session_table
+
+DAYS_AHEAD = 400
+"""Sessions after the as-of date: release rules and next sessions look a year ahead."""
+
+TABLES: Mapping[str, Mapping[str, str]] = {
+    "sessions": {
+        "traded_on": "DATE NOT NULL", "session_no": "INTEGER NOT NULL", "next_on": "DATE",
+        "previous_on": "DATE", "is_month_end": "BOOLEAN NOT NULL",
+        "closes_at": "TIMESTAMP NOT NULL",
+    },
+    "series": {
+        "series_id": "VARCHAR NOT NULL", "title": "VARCHAR", "unit": "VARCHAR",
+        "frequency": "VARCHAR", "stale_after_days": "INTEGER", "required": "BOOLEAN",
+        "rights": "VARCHAR", "why": "VARCHAR", "alternate": "VARCHAR",
+        "alternate_series": "VARCHAR",
+    },
+    "instruments": {
+        "symbol": "VARCHAR NOT NULL", "title": "VARCHAR", "kind": "VARCHAR", "sector": "VARCHAR",
+        "groups": "VARCHAR[]", "provider_order": "VARCHAR[]", "has_volume": "BOOLEAN",
+        "required": "BOOLEAN", "stale_after_sessions": "INTEGER",
+    },
+    "funds": {
+        "fund_id": "VARCHAR NOT NULL", "title": "VARCHAR", "issuer": "VARCHAR",
+        "group_id": "VARCHAR", "sector": "VARCHAR", "universe_id": "VARCHAR",
+        "has_holdings": "BOOLEAN", "has_shares": "BOOLEAN",
+    },
+    "class_shares": {"universe_ticker": "VARCHAR NOT NULL", "price_symbol": "VARCHAR NOT NULL"},
+    "ticker_renames": {
+        "universe_ticker": "VARCHAR NOT NULL", "price_symbol": "VARCHAR NOT NULL",
+        "valid_from": "DATE NOT NULL", "valid_to": "DATE NOT NULL", "note": "VARCHAR",
+    },
+    "ticker_reuses": {
+        "price_symbol": "VARCHAR NOT NULL", "valid_from": "DATE NOT NULL",
+        "valid_to": "DATE NOT NULL", "note": "VARCHAR",
+    },
+}  # fmt: skip
+"""Table to columns with their DuckDB types."""
+
+
+def write_reference(
+    connection: duckdb.DuckDBPyConnection, catalog: Catalog, *, as_of: date
+) -> None:
+    """Write all reference tables anew, in one transaction or not at all."""
+    sessions = session_table(FIRST_DAY, as_of + timedelta(days=DAYS_AHEAD))
+    rows = catalog_rows(catalog)
+    connection.execute("begin")
+    try:
+        connection.execute("create schema if not exists reference")
+        for name, columns in TABLES.items():
+            body = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+            connection.execute(f"create or replace table reference.{name} ({body})")
+        _append_sessions(connection, sessions)
+        for name, values in rows.items():
+            _append(connection, name, values)
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+
+
+def catalog_rows(catalog: Catalog) -> dict[str, list[Sequence[Any]]]:
+    """Return the catalogue as rows of the reference tables, in their columns' order."""
+    return {
+        "series": [
+            (
+                s.id, s.title, s.unit, s.frequency, s.stale_after_days, s.required, s.rights,
+                s.why, s.alternate, s.alternate_series,
+            )
+            for s in catalog.fred_series
+        ],
+        "instruments": [
+            (
+                i.symbol, i.title, i.kind, i.sector, list(i.groups), list(i.providers),
+                i.has_volume, i.required, i.stale_after_sessions,
+            )
+            for i in catalog.instruments
+        ],
+        "funds": [
+            (f.id, f.title, f.issuer, f.group, f.sector, f.universe_id, f.holdings, f.shares)
+            for f in catalog.funds
+        ],
+        "class_shares": [*sorted(catalog.tickers.class_shares.items())],
+        "ticker_renames": [
+            (r.universe_ticker, r.price_symbol, r.valid_from, r.valid_to, r.note)
+            for r in catalog.tickers.renames
+        ],
+        "ticker_reuses": [
+            (r.price_symbol, r.valid_from, r.valid_to, r.note) for r in catalog.tickers.reuses
+        ],
+    }  # fmt: skip
+
+
+def _append_sessions(connection: duckdb.DuckDBPyConnection, sessions: pd.DataFrame) -> None:
+    columns = TABLES["sessions"]
+    picked = ", ".join(
+        f"cast({c} as {kind.removesuffix(' NOT NULL')})" for c, kind in columns.items()
+    )
+    connection.register("session_frame", sessions)
+    try:
+        connection.execute(
+            f"insert into reference.sessions select {picked} from session_frame"  # noqa: S608
+        )
+    finally:
+        connection.unregister("session_frame")
+
+
+def _append(
+    connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Sequence[Any]]
+) -> None:
+    if not rows:
+        return
+    columns = list(TABLES[name])
+    arrow = pa.table({c: [row[i] for row in rows] for i, c in enumerate(columns)})
+    connection.register("reference_rows", arrow)
+    try:
+        connection.execute(f"insert into reference.{name} from reference_rows")
+    finally:
+        connection.unregister("reference_rows")
