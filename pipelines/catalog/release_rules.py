@@ -122,16 +122,3 @@ def find_newest_expected(series: FredSeries, as_of: date) -> date:
     holes = np.array(series.known_holes, dtype="datetime64[D]")
     newest: date = released[~np.isin(released, holes)].max().item()
     return newest - timedelta(days=6) if series.frequency == "weekly" else newest
-
-
-def is_stale(series: FredSeries, newest_on: date | None, as_of: date) -> bool:
-    """Say whether a series' newest observation lies further back than the catalogue allows.
-
-    `newest_on` None means nothing was ever loaded: stale. A projection is stale when it no longer
-    covers next year.
-    """
-    if newest_on is None:
-        return True
-    if series.observations_in_future:
-        return newest_on < find_newest_expected(series, as_of)
-    return (as_of - newest_on).days > series.stale_after_days

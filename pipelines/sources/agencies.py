@@ -12,6 +12,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
 import pandas as pd
 
@@ -73,7 +74,7 @@ def fetch_agency_observations(
             client,
             provider,
             datasets,
-            fetch_one=lambda dataset, ask=ask: ask(client, dataset, context),
+            fetch_one=partial(ask, client, context=context),
             parsers=PARSERS,
             context=context,
             name=lambda dataset: dataset.name,
