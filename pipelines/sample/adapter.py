@@ -20,6 +20,7 @@ from requests.structures import CaseInsensitiveDict
 
 from pipelines.sample.economy import DEFAULT_SEED, LAST_SESSION, SIMULATED_TO, Economy
 from pipelines.sample.fred import FredWire
+from pipelines.sample.issuers import IssuersWire
 from pipelines.sample.macro import Macro
 from pipelines.sample.market import Market
 from pipelines.sample.vintages import FredHistory
@@ -63,11 +64,16 @@ class SampleAdapter(BaseAdapter):
         economy = Economy(seed)
         macro = Macro(economy)
         fred = FredWire(FredHistory(macro))
-        yahoo = YahooWire(Market(economy, macro))
+        market = Market(economy, macro)
+        yahoo = YahooWire(market)
+        issuers = IssuersWire(market, yahoo)
         self._handlers: Mapping[str, Handler] = {
             "fred-api": fred.api,
             "fred-graph": fred.graph,
             "yahoo": yahoo.chart,
+            "ishares": issuers.ishares,
+            "blackrock": issuers.blackrock,
+            "ssga": issuers.ssga,
         }
 
     def send(  # noqa: D102 - the base class says it

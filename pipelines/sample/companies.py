@@ -178,7 +178,7 @@ def _run(
         weight = np.where(inside, caps[t - 1], 0.0)
         weight /= weight.sum()
         logs = np.log(caps[t - 1])
-        pull = 0.0003 * (logs - float(weight @ logs) + (1.1 if small else 1.6))
+        pull = 0.0005 * (logs - float(weight @ logs) + (1.1 if small else 1.6))
         rest = (beta - 1) * index[t] + sector[t, sectors] + vol[t] * chance[t] - pull
         rest = np.clip(rest, -0.42, 0.5)
         for i, (told, premium) in bids.items():
