@@ -6,9 +6,10 @@ is a row of asterisks, so that it cannot reach a log, an exception or a metadata
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -33,7 +34,8 @@ PUBLIC_HOSTS: Mapping[str, str] = {
     "sec": "https://data.sec.gov",
     "sec-www": "https://www.sec.gov",
     "french": "https://mba.tuck.dartmouth.edu",
-    "shiller": "https://shillerdata.com",
+    "shiller": "https://img1.wsimg.com",
+    "shiller-page": "https://shillerdata.com",
     "ecb": "https://data-api.ecb.europa.eu",
     "treasury": "https://home.treasury.gov",
     "fed-board": "https://www.federalreserve.gov",
@@ -112,11 +114,14 @@ class Settings:
         self,
         *,
         world: str | None = None,
+        warehouse: str | None = None,
         as_of: date | None = None,
         full_refresh: bool | None = None,
     ) -> Settings:
-        """Return a copy in which what the command line named wins over the environment."""
+        """Return a copy in which what a run's configuration names wins over the environment."""
         chosen = self if world is None else replace(self, world=check_world(world))
+        if warehouse is not None:
+            chosen = replace(chosen, warehouse=Path(warehouse).resolve())
         if world == "sample" and chosen.fred_api_key is None:
             chosen = replace(chosen, fred_api_key=Secret(SAMPLE_FRED_KEY))
         if as_of is not None:
@@ -160,6 +165,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise ConfigurationError(f"SMALLCAPS_AS_OF: {as_of!r} is no date (YYYY-MM-DD)") from error
     tiingo = env.get("TIINGO_API_KEY")
     urls = {p: env.get(base_url_variable(p), host).rstrip("/") for p, host in PUBLIC_HOSTS.items()}
+    if base_url_variable("shiller") in env and base_url_variable("shiller-page") not in env:
+        # Who stands in for the files stands in for the page that links to them.
+        urls["shiller-page"] = urls["shiller"]
     for provider, url in urls.items():
         if not re.fullmatch(r"https?://[^\s?#]+", url):
             raise ConfigurationError(f"{base_url_variable(provider)}: {url!r} is no address")
@@ -174,3 +182,44 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         pacing=pacing == "on",
         publish_restricted=env.get("SMALLCAPS_PUBLISH_RESTRICTED", "on") != "off",
     )
+
+
+@contextlib.contextmanager
+def process_environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of this process for the length of a block, for tools that read only those."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def quiet_environment() -> dict[str, str]:
+    """Return the variables that keep every tool in use from calling home."""
+    return {
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "GX_ANALYTICS_ENABLED": "false",
+    }
+
+
+def child_environment(settings: Settings | None = None) -> dict[str, str]:
+    """Return the environment of a child process, with the choices of the command line in it."""
+    chosen = {**os.environ, **quiet_environment()}
+    if settings is not None:
+        chosen |= {
+            "SMALLCAPS_WORLD": settings.world,
+            "SMALLCAPS_WAREHOUSE": str(settings.warehouse),
+        }
+    return chosen
+
+
+def dbt_environment(build_path: Path) -> dict[str, str]:
+    """Return the variables that `dbt_project/profiles.yml` reads."""
+    return quiet_environment() | {"SMALLCAPS_DUCKDB_PATH": str(build_path)}

@@ -63,24 +63,20 @@ def read_run_report(connection: duckdb.DuckDBPyConnection, run_id: str) -> RunRe
 
 def read_behind(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Return the items that are stale or did not answer last time, required ones first."""
-    return connection.execute(
+    frame: pd.DataFrame = connection.execute(
         "select feed, provider, item, status, detail, newest_on, is_stale, stale_since, "
         "is_required from meta.source_status "
         "where is_stale or status in ('unknown', 'unavailable', 'broken', 'refused') "
         "order by is_required desc, feed, item"
     ).df()
+    return frame
 
 
 def read_runs(connection: duckdb.DuckDBPyConnection, *, most: int = 5) -> pd.DataFrame:
     """Return the newest runs, newest first."""
-    return connection.execute(
+    frame: pd.DataFrame = connection.execute(
         "select run_id, as_of, branches, status, started_at, finished_at, code_version "
         "from meta.runs order by started_at desc limit ?",
         [most],
     ).df()
-
-
-def newest_published_as_of(connection: duckdb.DuckDBPyConnection) -> date | None:
-    """Return the greatest as-of date that this warehouse has published; None before the first."""
-    row = connection.execute("select max(as_of) from meta.publications").fetchone()
-    return row[0] if row else None
+    return frame

@@ -1,0 +1,68 @@
+# Every target works from a fresh clone with Python 3.11, make and the package registries.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export DAGSTER_DISABLE_TELEMETRY := 1
+export DO_NOT_TRACK := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export GX_ANALYTICS_ENABLED := false
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help run test live ui lint format lock bench clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/product.stamp ## run the nightly job in the sample world and print what was published
+	@$(BIN)/smallcaps run --world sample
+
+live: $(VENV)/product.stamp ## run the nightly job in the live world (state in warehouse/live unless SMALLCAPS_WAREHOUSE is set)
+	@SMALLCAPS_WAREHOUSE="$${SMALLCAPS_WAREHOUSE:-warehouse/live}" $(BIN)/smallcaps run --world live
+
+ui: $(VENV)/product.stamp ## start the Dagster UI and daemon on loopback
+	@$(BIN)/smallcaps ui
+
+test: $(VENV)/development.stamp ## run all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/development.stamp ## check style, types, SQL and the Dagster definitions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint -q dbt_project/models dbt_project/tests
+	@$(BIN)/smallcaps validate
+
+format: $(VENV)/development.stamp ## format Python files
+	@$(BIN)/ruff check --fix-only -q .
+	@$(BIN)/ruff format -q .
+
+lock: $(VENV)/uv.stamp ## write the lock files anew from pyproject.toml
+	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
+		--custom-compile-command "make lock" pyproject.toml -o requirements/product.txt
+	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
+		--custom-compile-command "make lock" --extra dev pyproject.toml -o requirements/development.txt
+
+clean: ## remove the environment and all state of the default warehouse
+	rm -rf $(VENV) dbt_project/target dbt_project/logs logs warehouse/landing warehouse/build warehouse/published warehouse/live
+	find warehouse/dagster_home -mindepth 1 ! -name dagster.yaml -delete
+
+# --- the environment: uv from the lock file, plain pip where uv cannot be had ----------------
+$(VENV)/uv.stamp:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: Python 3.11 is needed (or set PYTHON=...)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+# One environment: installing the development set satisfies the product too.
+$(VENV)/product.stamp: requirements/product.txt pyproject.toml $(VENV)/uv.stamp
+	@test -e $(VENV)/development.stamp && test $(VENV)/development.stamp -nt requirements/development.txt \
+		|| $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --compile-bytecode -r requirements/product.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/development.stamp: requirements/development.txt pyproject.toml $(VENV)/uv.stamp
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --compile-bytecode -r requirements/development.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,196 @@
+"""The `smallcaps` command: thin over the same functions that the Dagster definitions call.
+
+Exit codes: 0 published, 1 a gate refused, 2 wrong usage or configuration, 3 a required dataset is
+unavailable beyond its limit.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipelines.errors import ConfigurationError, SmallcapsError
+from pipelines.exit_codes import Exit
+from pipelines.night import BRANCHES
+from pipelines.settings import Settings, child_environment, read_settings
+
+app = typer.Typer(
+    name="smallcaps",
+    help="Are US small caps cheap, broad, bought and helped by the macro picture?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+errors = Console(stderr=True)
+
+
+WorldOption = Annotated[
+    str | None, typer.Option("--world", help="sample (simulated, default) or live.")
+]
+
+
+def main() -> None:
+    """Run the command; our own errors become one line and exit code 2, never a traceback."""
+    try:
+        app()
+    except ConfigurationError as error:
+        errors.print(f"[bold red]error[/] {error}", highlight=False)
+        sys.exit(Exit.USAGE)
+    except SmallcapsError as error:
+        errors.print(f"[bold red]error[/] {error}", highlight=False)
+        sys.exit(Exit.REFUSED)
+
+
+def _settings(world: str | None = None, **options: Any) -> Settings:
+    return read_settings().with_options(world=world, **options)
+
+
+def _date(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"{option}: {text!r} is no date (YYYY-MM-DD)") from None
+
+
+@app.command()
+def run(
+    world: WorldOption = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Day the run is for, YYYY-MM-DD (New York).")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option("--only", help=f"One branch alone: {', '.join(BRANCHES)}.")
+    ] = None,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Ask for whole histories, not only what is new.")
+    ] = False,
+    from_landing: Annotated[
+        str | None,
+        typer.Option("--from-landing", help="Rebuild from this run's landed payloads, no network."),
+    ] = None,
+) -> None:
+    """Run the nightly job now and print what was published, and where."""
+    if only is not None and only not in BRANCHES:
+        raise ConfigurationError(f"--only: {only!r} is not one of {', '.join(BRANCHES)}")
+    settings = _settings(world, as_of=_date(as_of, "--as-of"), full_refresh=full_refresh)
+    from pipelines.launch import run_night
+
+    code = run_night(settings, only=only, from_landing=from_landing, console=console)
+    raise typer.Exit(int(code))
+
+
+@app.command()
+def backfill(
+    start: Annotated[str, typer.Option("--from", help="First month, YYYY-MM-DD.")],
+    end: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM-DD.")],
+    world: WorldOption = None,
+) -> None:
+    """Fetch, gate and load the month-end holdings files of a range of dates."""
+    first, last = _date(start, "--from"), _date(end, "--to")
+    if first is None or last is None or first > last:
+        raise ConfigurationError(f"--from {start} is after --to {end}")
+    from pipelines.launch import backfill_holdings
+
+    raise typer.Exit(int(backfill_holdings(_settings(world), first, last, console=console)))
+
+
+@app.command()
+def status(world: WorldOption = None) -> None:
+    """Show what is published, the last runs, and which sources are behind."""
+    from pipelines.console import print_status
+
+    print_status(_settings(world), console)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help='For example "select * from marts.macro_regime".')],
+    format_: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    limit: Annotated[int, typer.Option("--limit", help="Most rows shown as a table.")] = 40,
+) -> None:
+    """Run SQL on the published file, read-only."""
+    from pipelines.console import print_query
+
+    print_query(_settings(), sql, console, format_=format_, limit=limit)
+
+
+@app.command()
+def where() -> None:
+    """Print the path of the published DuckDB file."""
+    from pipelines.storage.snapshot import published_path
+
+    typer.echo(published_path(_settings()))
+
+
+@app.command()
+def doctor(world: WorldOption = None) -> None:
+    """Check keys, disk, locks, versions and freshness, each with what to do."""
+    from pipelines.console import print_doctor
+
+    raise typer.Exit(int(not print_doctor(_settings(world), console)))
+
+
+@app.command()
+def publish(
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Repoint to the version before the current one.")
+    ] = False,
+    version: Annotated[
+        str | None, typer.Option("--version", help="Repoint to this version instead.")
+    ] = None,
+) -> None:
+    """Repoint `published/current` to an older version (a new one comes only from a run)."""
+    if not rollback:
+        raise ConfigurationError("publish: only --rollback; a new version comes from `run`")
+    from pipelines.storage.publish import rollback as roll_back
+
+    console.print(f"current -> {roll_back(_settings(), version=version)}")
+
+
+@app.command()
+def validate() -> None:
+    """Load every Dagster definition and the catalogue, as a deployment would."""
+    environment = child_environment()
+    command = [sys.executable, "-m", "dagster", "definitions", "validate"]
+    command += ["--module-name", "pipelines.definitions", "--log-level", "warning"]
+    raise typer.Exit(subprocess.call(command, env=environment))  # noqa: S603
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option("--port", help="Port on loopback.")] = 3000,
+    host: Annotated[str, typer.Option("--host", help="Address to bind; loopback.")] = "127.0.0.1",
+    world: WorldOption = None,
+) -> None:
+    """Start the Dagster UI and daemon; Ctrl-C stops both and their children."""
+    from pipelines.launch import prepare_dagster_home
+
+    settings = _settings(world)
+    home = prepare_dagster_home(settings)
+    environment = child_environment(settings) | {"DAGSTER_HOME": str(home)}
+    command = [sys.executable, "-m", "dagster", "dev", "--module-name", "pipelines.definitions"]
+    command += ["--host", host, "--port", str(port)]
+    console.print(f"{settings.world} world: http://{host}:{port} (Ctrl-C stops it)")
+    process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+
+    def stop(*_: object) -> None:
+        os.killpg(process.pid, signal.SIGINT)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    code = process.wait()
+    raise typer.Exit(0 if code in (0, -signal.SIGINT, 130) else code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Run dbt inside this process and say what each node did, in plain records.
+
+An in-process call costs about 0.8 s where a subprocess costs 7 s, but dbt-duckdb keeps the file
+open for as long as the process lives; `release_warehouse` closes it, so that the next step, and
+every other process, can open it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import SmallcapsError
+from pipelines.settings import DBT_PROJECT_DIR, dbt_environment, process_environment
+
+log = logging.getLogger(__name__)
+
+MANIFEST_PATH = DBT_PROJECT_DIR / "target" / "manifest.json"
+
+
+class DbtFailed(SmallcapsError):
+    """Dbt could not parse the project or build its models. The message is dbt's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """How one dbt node ended: `status` is dbt's (success, pass, warn, fail, error, skipped)."""
+
+    unique_id: str
+    resource_type: str
+    name: str
+    status: str
+    severity: str
+    message: str
+    failures: int
+    seconds: float
+    rows: int | None
+
+
+def build(
+    selection: Sequence[str], *, build_path: Path, variables: Mapping[str, str]
+) -> list[NodeResult]:
+    """Build and test the selected nodes.
+
+    Raises:
+        DbtFailed: dbt stopped before it could run a single node.
+    """
+    arguments = ["build", "--select", *selection, "--vars", json.dumps(dict(variables))]
+    # A test that also looks at another branch's model runs in the build that comes last. Unit
+    # tests prove arithmetic, not data: they run in `make test`.
+    arguments += ["--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"]
+    result = _invoke(arguments, build_path)
+    if result.result is None:
+        raise DbtFailed(f"dbt build: {result.exception}")
+    return [_read_result(r) for r in result.result.results]
+
+
+def prepare_manifest() -> dict[str, Any]:
+    """Return the manifest, parsed anew only where a project file is younger than it."""
+    newest = max(
+        p.stat().st_mtime
+        for p in DBT_PROJECT_DIR.rglob("*")
+        if p.suffix in {".sql", ".yml", ".csv", ".md"} and "target" not in p.parts
+    )
+    if not MANIFEST_PATH.exists() or MANIFEST_PATH.stat().st_mtime < newest:
+        result = _invoke(["parse"], Path(":memory:"))
+        if not result.success:
+            raise DbtFailed(f"dbt parse: {result.exception}")
+    manifest: dict[str, Any] = json.loads(MANIFEST_PATH.read_text(encoding="utf-8"))
+    return manifest
+
+
+def release_warehouse() -> None:
+    """Close the connection that dbt-duckdb would keep until the process ends."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    environment = DuckDBConnectionManager._ENV
+    if environment is not None:
+        environment.close()
+    DuckDBConnectionManager.close_all_connections()
+
+
+def _invoke(arguments: Sequence[str], build_path: Path) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    folder = str(DBT_PROJECT_DIR)
+    with (
+        process_environment(dbt_environment(build_path)),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        try:
+            return dbtRunner().invoke(
+                [*arguments, "--project-dir", folder, "--profiles-dir", folder, "--quiet"]
+            )
+        finally:
+            release_warehouse()
+
+
+def _read_result(result: Any) -> NodeResult:
+    node = result.node
+    rows = result.adapter_response.get("rows_affected") if result.adapter_response else None
+    return NodeResult(
+        unique_id=node.unique_id,
+        resource_type=str(node.resource_type),
+        name=node.name,
+        status=str(result.status),
+        severity=str(getattr(node.config, "severity", "ERROR") or "ERROR").lower(),
+        message=str(result.message or ""),
+        failures=int(result.failures or 0),
+        seconds=float(result.execution_time or 0.0),
+        rows=int(rows) if isinstance(rows, int) and rows >= 0 else None,
+    )

@@ -1,0 +1,131 @@
+"""Run the Dagster jobs from the command line, on the same instance as the UI.
+
+Besides `definitions`, `resources` and `defs` this is the only module that knows Dagster. It starts
+a job in this process, shows its progress, and turns its end into an exit code.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from pipelines.exit_codes import Exit
+from pipelines.settings import PROJECT_DIR, Settings, child_environment, process_environment
+
+QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+DAGSTER_YAML = PROJECT_DIR / "warehouse" / "dagster_home" / "dagster.yaml"
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """Create Dagster's instance folder where there is none; return it."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    target = home / "dagster.yaml"
+    if not target.exists():
+        shutil.copyfile(DAGSTER_YAML, target)
+    return home
+
+
+def run_night(
+    settings: Settings, *, only: str | None, from_landing: str | None, console: Console
+) -> Exit:
+    """Run the nightly job (or one branch's) and print the summary.
+
+    Raises:
+        ConfigurationError: the warehouse belongs to the other world, or `as_of` lies before the
+            newest night, before anything is fetched.
+    """
+    from pipelines.steps import check_before_run
+
+    check_before_run(settings, from_landing=from_landing)
+    job = "nightly" if only is None else f"nightly_{only}"
+    resource = {
+        "world": settings.world,
+        "warehouse": str(settings.warehouse),
+        "as_of": settings.as_of.isoformat() if settings.as_of else "",
+        "branches": [only] if only else [],
+        "full_refresh": settings.full_refresh,
+        "from_landing": from_landing or "",
+    }
+    with _instance(settings) as instance:
+        result = _execute(job, {"night": {"config": resource}}, instance, settings, console)
+    from pipelines.summary import conclude, print_summary
+
+    conclusion = conclude(settings, result.run_id, error=_first_error(result))
+    print_summary(settings, conclusion, console)
+    return conclusion.exit_code
+
+
+def backfill_holdings(settings: Settings, first: date, last: date, *, console: Console) -> Exit:
+    """Materialise the month partitions of `landing/fund_holdings_history` from first to last."""
+    from pipelines.defs.funds.backfill import backfill_range
+    from pipelines.steps import check_before_run
+
+    check_before_run(settings, from_landing=None)
+    with _instance(settings) as instance:
+        success = backfill_range(settings, first, last, instance=instance)
+    console.print(
+        "backfill loaded; the next run publishes it" if success else "backfill refused, see the UI"
+    )
+    return Exit.PUBLISHED if success else Exit.REFUSED
+
+
+@contextmanager
+def _instance(settings: Settings) -> Iterator[Any]:
+    import dagster as dg
+
+    home = prepare_dagster_home(settings)
+    environment = child_environment(settings) | {"DAGSTER_HOME": str(home)}
+    with process_environment(environment), dg.DagsterInstance.from_config(str(home)) as instance:
+        yield instance
+
+
+def _execute(
+    job: str, resources: dict[str, Any], instance: Any, settings: Settings, console: Console
+) -> Any:
+    """Execute a job in process, one line of progress for each step that starts."""
+    from pipelines.definitions import defs
+
+    definition = defs.resolve_job_def(job)
+    steps = len(definition.graph.node_dict)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(f"{settings.world}: starting", total=steps)
+
+        class _Show(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                progress.update(task, description=record.getMessage()[:78])
+                if getattr(record, "step_done", False):
+                    progress.advance(task)
+
+        handler = _Show(level=logging.INFO)
+        logger = logging.getLogger("pipelines")
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logging.getLogger("dagster").setLevel(logging.ERROR)
+        try:
+            return definition.execute_in_process(
+                instance=instance,
+                run_config={"resources": resources, "loggers": QUIET},
+                raise_on_error=False,
+            )
+        finally:
+            logger.removeHandler(handler)
+
+
+def _first_error(result: Any) -> str:
+    """Return the message of the first step that failed, as one line."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error.cause if error is not None and error.cause is not None else error
+            return f"{event.step_key}: {cause.message if cause is not None else 'failed'}".strip()
+    return ""

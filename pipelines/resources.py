@@ -1,0 +1,53 @@
+"""Dagster's adapter around a night: what a run is configured with, made into plain objects."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import dagster as dg
+from pydantic import Field
+
+from pipelines.night import BRANCHES, Night
+from pipelines.settings import read_settings
+from pipelines.steps import begin_night
+
+
+class NightResource(dg.ConfigurableResource[Night]):
+    """One nightly run. Every field may stay empty: the environment and the clock decide then."""
+
+    world: str = Field(
+        default="",
+        description="sample (simulated) or live; empty: SMALLCAPS_WORLD. A warehouse holds one.",
+    )
+    warehouse: str = Field(
+        default="", description="Folder of all state; empty: SMALLCAPS_WAREHOUSE."
+    )
+    as_of: str = Field(
+        default="",
+        description="Day the run is for, YYYY-MM-DD in New York; empty: the newest closed day.",
+    )
+    branches: list[str] = Field(
+        default=[],
+        description=f"Branches whose checks the publication expects; empty: all ({BRANCHES}).",
+    )
+    full_refresh: bool = Field(
+        default=False, description="Ask the sources for whole histories, not only what is new."
+    )
+    from_landing: str = Field(
+        default="", description="Run id whose landed payloads are loaded again, with no network."
+    )
+
+    def begin(self, run_id: str) -> Night:
+        """Return the night of this run: the same object in every step of one process."""
+        settings = read_settings().with_options(
+            world=self.world or None,
+            warehouse=self.warehouse or None,
+            as_of=date.fromisoformat(self.as_of) if self.as_of else None,
+            full_refresh=self.full_refresh,
+        )
+        return begin_night(
+            settings,
+            run_id,
+            branches=tuple(self.branches) or BRANCHES,
+            from_landing=self.from_landing or None,
+        )

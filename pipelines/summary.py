@@ -1,0 +1,154 @@
+"""The end of a run in words and tables: what was published and where, or what stands in its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.exit_codes import Exit
+from pipelines.settings import Settings
+from pipelines.storage import meta, snapshot
+from pipelines.storage.errors import NothingPublished
+from pipelines.storage.reports import RunReport, read_run_report
+from pipelines.storage.warehouse import open_build
+
+SIMULATED = "SIMULATED DATA: nothing here is a real price, rate or fund"
+EXIT_OF_STATUS = {"published": Exit.PUBLISHED, "required_missing": Exit.REQUIRED_MISSING}
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """How a run ended, and what is published now (by this run or still by an older one)."""
+
+    report: RunReport
+    exit_code: Exit
+    current: Path | None
+    error: str
+
+
+def conclude(settings: Settings, run_id: str, *, error: str = "") -> Conclusion:
+    """Read how the run ended and close its row in `meta.runs` where no step did."""
+    with open_build(settings) as connection:
+        report = read_run_report(connection, run_id)
+        if report.status in ("running", "unknown"):
+            status = "refused" if len(report.failed) else "failed"
+            meta.finish_run(connection, run_id, status=status, finished_at=datetime.now(UTC))
+            report = read_run_report(connection, run_id)
+    try:
+        current = snapshot.published_path(settings)
+    except NothingPublished:
+        current = None
+    code = EXIT_OF_STATUS.get(report.status, Exit.REFUSED)
+    return Conclusion(report, code, current, error)
+
+
+def print_summary(settings: Settings, conclusion: Conclusion, console: Console) -> None:
+    """Print the summary of a run; every line is about this run or names what still stands."""
+    report = conclusion.report
+    published = conclusion.exit_code is Exit.PUBLISHED
+    if settings.world == "sample":
+        console.print(f"[bold yellow]{SIMULATED}[/]")
+    title = {
+        Exit.PUBLISHED: "[bold green]published[/]",
+        Exit.REFUSED: "[bold red]not published: a gate refused[/]",
+        Exit.REQUIRED_MISSING: "[bold red]not published: a required dataset is too old[/]",
+    }[conclusion.exit_code]
+    console.print(f"{title}  {settings.world} world, as of {report.as_of}, run {report.run_id}")
+    console.print(
+        f"checks: {report.passed} passed, {len(report.warned)} warned, {len(report.failed)} failed"
+    )
+    if len(report.batches):
+        console.print(_batches(report.batches))
+    if len(report.failed):
+        console.print(_findings("what failed", report.failed, "red"))
+    elif not published and conclusion.error:
+        console.print(f"[red]{escape(conclusion.error)}[/]")
+    if len(report.warned):
+        console.print(_findings("warnings", report.warned, "yellow"))
+    if len(report.quarantined):
+        console.print(_quarantine(report.quarantined))
+    if len(report.behind):
+        console.print(behind_table(report.behind))
+    if conclusion.current is None:
+        console.print("nothing has been published in this warehouse yet")
+        return
+    if not published:
+        console.print(f"still published: {conclusion.current}", soft_wrap=True)
+        return
+    console.print(_row_counts(settings))
+    console.print(f"file: [bold]{conclusion.current}[/]", soft_wrap=True)
+    console.print("read it: smallcaps query \"from marts.market_breadth where sector = 'all'\"")
+    console.print("         or open the file read-only in any DuckDB client; see docs/read.md")
+
+
+def behind_table(behind: pd.DataFrame, *, most: int = 15) -> Table:
+    """Return the table of items that are stale or did not answer."""
+    table = Table(title="behind or not answering", title_style="yellow", title_justify="left")
+    for name in ("feed", "item", "newest", "stale", "why"):
+        table.add_column(name, overflow="fold")
+    for row in _rows(behind.head(most)):
+        newest = "never" if pd.isna(row["newest_on"]) else f"{row['newest_on']:%Y-%m-%d}"
+        since = f"since {row['stale_since']:%Y-%m-%d}" if pd.notna(row["stale_since"]) else "yes"
+        why = f"{row['status']}: {row['detail']}" if row["detail"] else row["status"]
+        item = f"{row['item']} (required)" if row["is_required"] else row["item"]
+        table.add_row(row["feed"], item, newest, since if row["is_stale"] else "no", escape(why))
+    if len(behind) > most:
+        table.caption = f"and {len(behind) - most} more in meta.source_status"
+    return table
+
+
+def _batches(batches: pd.DataFrame) -> Table:
+    table = Table(title="feeds", title_justify="left")
+    for name in ("feed", "status"):
+        table.add_column(name)
+    numbers = ("requests", "rows", "quarantined_rows", "inserted_rows")
+    for name in numbers:
+        table.add_column(name.removesuffix("_rows"), justify="right")
+    for row in _rows(batches):
+        counts = [f"{int(row[n]):,}" if pd.notna(row[n]) else "" for n in numbers]
+        table.add_row(row["feed"], row["status"], *counts)
+    return table
+
+
+def _findings(title: str, checks: pd.DataFrame, colour: str, *, most: int = 12) -> Table:
+    table = Table(title=title, title_style=colour, title_justify="left")
+    table.add_column("check", overflow="fold")
+    table.add_column("finding", overflow="fold")
+    for row in _rows(checks.head(most)):
+        table.add_row(row["check_id"], escape(str(row["finding"])[:400]))
+    if len(checks) > most:
+        table.caption = f"and {len(checks) - most} more in meta.checks"
+    return table
+
+
+def _quarantine(quarantined: pd.DataFrame) -> Table:
+    table = Table(title="rows kept out (meta.quarantine)", title_justify="left")
+    for name in ("feed", "rule"):
+        table.add_column(name)
+    table.add_column("rows", justify="right")
+    table.add_column("for example", overflow="fold")
+    for row in _rows(quarantined):
+        example = escape(str(row["example"])[:160])
+        table.add_row(row["feed"], row["rule"], f"{row['rows']:,}", example)
+    return table
+
+
+def _row_counts(settings: Settings) -> Table:
+    counts = snapshot.row_counts(settings)
+    table = Table(title="published tables", title_justify="left")
+    table.add_column("table")
+    table.add_column("rows", justify="right")
+    for name, rows in counts.items():
+        table.add_row(name, f"{rows:,}")
+    return table
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
