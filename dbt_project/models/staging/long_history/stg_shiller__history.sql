@@ -1,0 +1,25 @@
+with
+
+source as (
+
+    select * from {{ source('raw', 'shiller_history') }}
+    where known_on <= {{ as_of() }}
+
+),
+
+final as (
+
+    select
+        observed_on,
+        measure,
+        value,
+        edition,
+        known_on,
+        known_on_basis,
+        source,
+        loaded_as_of,
+    from source
+
+)
+
+select * from final

@@ -1,0 +1,33 @@
+with
+
+source as (
+
+    select * from {{ source('raw', 'agency_observations') }}
+    where known_on <= {{ as_of() }}
+
+),
+
+final as (
+
+    select
+        series_id,
+        source_series,
+        observed_on,
+        value,
+        known_on,
+        known_on_basis,
+        known_on as realtime_start,
+        coalesce(
+            lead(known_on) over (
+                partition by source, series_id, observed_on
+                order by known_on
+            ) - 1,
+            date '9999-12-31'
+        ) as realtime_end,
+        source,
+        loaded_as_of,
+    from source
+
+)
+
+select * from final
