@@ -1,7 +1,5 @@
 """Dagster's adapter around a night: what a run is configured with, made into plain objects."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import dagster as dg

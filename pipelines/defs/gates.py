@@ -4,8 +4,6 @@ Only wiring is here. What is fetched, judged and loaded is decided in `pipelines
 checks there are, with severity and reason, in `catalog/gates.yaml`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """The nightly job, the job of each branch, and the schedule on XNYS session days."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from zoneinfo import ZoneInfo
 

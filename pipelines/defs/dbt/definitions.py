@@ -5,8 +5,6 @@ was built is a materialisation, a test that ran is a check result, and both go i
 which is what the publication trusts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

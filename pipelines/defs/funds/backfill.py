@@ -5,8 +5,6 @@ the date in the file, gated and loaded like any other, so a month that is asked 
 nothing twice.
 """
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The publication as an asset: the end of every night."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from pipelines.defs.dbt.definitions import MANIFEST, TRANSLATOR
