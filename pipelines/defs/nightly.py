@@ -1,6 +1,7 @@
 """The nightly job, the job of each branch, and the schedule on XNYS session days."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -23,7 +24,7 @@ nightly = dg.define_asset_job(
 )
 
 
-def _branch_job(branch: str) -> dg.UnresolvedAssetJobDefinition:
+def _branch_job(branch: str) -> Any:
     raw = dg.AssetSelection.groups(branch)
     models = dg.AssetSelection.groups(*DBT_TAGS_OF_BRANCH[branch])
     publish = dg.AssetSelection.keys(PUBLISHED_KEY)

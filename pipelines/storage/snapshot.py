@@ -6,6 +6,7 @@ The build file is not for reading (`storage.warehouse`); what is in the publishe
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -82,3 +83,9 @@ def read_source_status(settings: Settings) -> pd.DataFrame:
         "detail from meta.source_status "
         "order by (is_required and is_stale) desc, is_stale desc, feed, item",
     )
+
+
+def row_counts(settings: Settings) -> dict[str, int]:
+    """Return `schema.table` to its number of rows in the current version."""
+    counts: dict[str, int] = json.loads(str(read_publication(settings)["row_counts"]))
+    return counts
