@@ -129,7 +129,7 @@ def _ask_treasury(client: HttpClient, dataset: Dataset, context: FetchContext) -
                     "page": "",
                     "_format": "csv",
                 },
-                context=dataset.context | {"as_of": context.as_of.isoformat(), "year": str(year)},
+                context=dataset.context | {"as_of": context.as_of.isoformat()},
             )
         )
     return payloads
@@ -242,10 +242,6 @@ def parse_treasury_curve(payload: Payload) -> Frames:
         SourceContractChanged: no `Date` heading, a wanted tenor missing, a cell that is no number.
     """
     lines = _read_lines(payload)
-    as_of = date.fromisoformat(payload.context["as_of"])
-    if not lines and as_of < date(int(payload.context["year"]), 1, 8):
-        return _build(payload, read_dates(pd.Series([], dtype="str"), TREASURY, payload.item),
-                      {name: [] for name in payload.context["columns"].split("|")})  # fmt: skip
     if not lines or lines[0][0].strip().casefold() != "date":
         raise SourceContractChanged(TREASURY, payload.item, "the first line is no 'Date,…' heading")
     return _columns(payload, lines[0], lines[1:])

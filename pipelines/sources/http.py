@@ -153,7 +153,7 @@ class HttpClient:
 
         Raises:
             SourceUnavailable: retries are used up, the provider blocks us, answers with an HTML
-                page, an oversized or truncated body, or sends us to another host.
+                page, nothing, noise, an oversized or truncated body, or sends us to another host.
             UnknownItem: 404.
             SourceContractChanged: any other 4xx: the request is not what the source understands.
         """
@@ -267,10 +267,8 @@ class HttpClient:
             raise SourceUnavailable(rules.id, item, f"HTTP {status}: the source refuses us")
         elif status != 200:
             raise SourceContractChanged(rules.id, item, f"HTTP {status} on {path}")
-        elif (
-            expects in ("json", "text") or (expects == "binary" and _is_html(response))
-        ) and _HTML.match(body[:512].removeprefix(b"\xef\xbb\xbf")):
-            raise _Again("an HTML page with status 200")
+        elif reason := _why_no_data(response, expects, body):
+            raise _Again(f"{reason} with status 200")
         kept = {k.lower(): v for k, v in response.headers.items() if k.lower() in KEPT_HEADERS}
         return Payload(
             provider=rules.id,
@@ -370,8 +368,22 @@ def _parts(response: requests.Response) -> Iterator[bytes]:
         yield from response.iter_content(1 << 16)
 
 
-def _is_html(response: requests.Response) -> bool:
-    return "html" in response.headers.get("content-type", "").lower()
+def _why_no_data(response: requests.Response, expects: Expects, body: bytes) -> str | None:
+    """Say why a 200 body cannot be what was asked for; None if it may be.
+
+    What is judged here is worth another attempt: pages, nothing, noise, a body cut in the middle.
+    """
+    text = body.removeprefix(b"\xef\xbb\xbf").strip()
+    is_html = "html" in response.headers.get("content-type", "").lower()
+    if (expects in ("json", "text") or (expects == "binary" and is_html)) and _HTML.match(text):
+        return "an HTML page"
+    if not text:
+        return "an empty body"
+    if expects == "json" and (text[:1] not in (b"{", b"[") or text[-1:] not in (b"}", b"]")):
+        return "a body that is no whole JSON"
+    if expects == "text" and b"\0" in body and body[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        return "binary noise"
+    return None
 
 
 def _retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -171,7 +171,7 @@ def test_a_curve_without_a_wanted_tenor_is_broken_for_all_series_of_it() -> None
 
 # -- parsers ---------------------------------------------------------------------------------------
 def parse(kind, body, *, provider="treasury", **context):
-    given = {"as_of": "2025-04-04", "year": "2025", "dataset": "c"} | context
+    given = {"as_of": "2025-04-04", "dataset": "c"} | context
     payload = payload_of(provider, kind, "FILE", body, **given)
     return PARSERS[kind](payload)["agency_observations"]
 
@@ -202,15 +202,10 @@ def test_values_after_the_run_are_left_out() -> None:
     ]
 
 
-def test_an_empty_file_is_a_new_year_and_nothing_else() -> None:
-    assert parse("treasury_curve", "", as_of="2025-01-02", **CURVE).empty
-    with pytest.raises(SourceContractChanged):
-        parse("treasury_curve", "", **CURVE)
-
-
 @pytest.mark.parametrize(
     "body",
     [
+        "",
         "Day,2 Yr,10 Yr\n02/03/2025,4,4\n",
         "Date,2 Yr\n02/03/2025,4\n",
         "Date,2 Yr,10 Yr\n2025.02.03,4,4\n",

@@ -294,7 +294,7 @@ def test_an_error_in_a_200_body_is_no_data() -> None:
     assert outcomes(extract) == {"A": "broken"}
 
 
-@pytest.mark.parametrize("body", ["not json", "[1]", {"count": 1}, {"observations": []}])
+@pytest.mark.parametrize("body", ["{not json}", "[1]", {"count": 1}, {"observations": []}])
 def test_a_body_without_its_promised_fields_is_broken(body) -> None:
     extract, _ = fetch(Fred(A=Reply(body)), series("A"))
     assert outcomes(extract) == {"A": "broken"}

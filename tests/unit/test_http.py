@@ -130,6 +130,30 @@ def test_an_html_page_with_200_is_no_data() -> None:
 
 
 @pytest.mark.parametrize(
+    ("expects", "body", "reason"),
+    [
+        ("json", b"Too Many Requests", "no whole JSON"),
+        ("json", b'{"count": 5, "observations": [', "no whole JSON"),
+        ("json", b"", "an empty body"),
+        ("text", b" \r\n", "an empty body"),
+        ("text", b"\x93\x00\x17\xfe", "binary noise"),
+        ("binary", b"", "an empty body"),
+    ],
+)
+def test_what_cannot_be_data_is_asked_for_again(expects: str, body: bytes, reason: str) -> None:
+    adapter = FakeAdapter({"/x": Reply(body)})
+    with pytest.raises(SourceUnavailable, match=reason):
+        get(client_for(adapter, "yahoo"), "yahoo", expects=expects)
+    assert len(adapter.asked) == 4
+
+
+def test_binary_bytes_and_asked_for_pages_are_data() -> None:
+    client = client_for(FakeAdapter({"/x": Reply(b"PK\x03\x04\x00"), "/page": HTML}), "french")
+    assert get(client, "french", expects="binary").body == b"PK\x03\x04\x00"
+    assert get(client, "french", path="/page", expects="html").body.startswith(b"<!DOCTYPE")
+
+
+@pytest.mark.parametrize(
     ("status", "error"),
     [(404, UnknownItem), (403, SourceUnavailable), (400, SourceContractChanged)],
 )
