@@ -18,9 +18,11 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
+from pipelines.sample.documents import DocumentsWire
 from pipelines.sample.economy import DEFAULT_SEED, LAST_SESSION, SIMULATED_TO, Economy
 from pipelines.sample.fred import FredWire
 from pipelines.sample.issuers import IssuersWire
+from pipelines.sample.long_history import LongHistory
 from pipelines.sample.macro import Macro
 from pipelines.sample.market import Market
 from pipelines.sample.vintages import FredHistory
@@ -67,6 +69,7 @@ class SampleAdapter(BaseAdapter):
         market = Market(economy, macro)
         yahoo = YahooWire(market)
         issuers = IssuersWire(market, yahoo)
+        documents = DocumentsWire(macro, fred, LongHistory(market))
         self._handlers: Mapping[str, Handler] = {
             "fred-api": fred.api,
             "fred-graph": fred.graph,
@@ -74,6 +77,12 @@ class SampleAdapter(BaseAdapter):
             "ishares": issuers.ishares,
             "blackrock": issuers.blackrock,
             "ssga": issuers.ssga,
+            "french": documents.french,
+            "shiller": documents.shiller,
+            "shiller-page": documents.shiller_page,
+            "treasury": documents.treasury,
+            "fed-board": documents.board,
+            "ecb": documents.ecb,
         }
 
     def send(  # noqa: D102 - the base class says it
