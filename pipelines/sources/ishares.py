@@ -135,7 +135,10 @@ def _newest_file(client: HttpClient, fund: Fund, as_of: date) -> Payload:
 def _files_of_days(
     client: HttpClient, fund: Fund, days: Sequence[date], *, already: Payload | None = None
 ) -> list[Payload]:
-    """Return the files of `days` (newest first), each content once, `already` included."""
+    """Return the files of `days` (asked newest first), each content once, `already` included.
+
+    The newest file comes last, so that it is the last that a record by item remembers.
+    """
     found = {} if already is None else {already.sha256: already}
     empty_in_a_row = 0
     for day in days:
@@ -149,7 +152,7 @@ def _files_of_days(
         found.setdefault(payload.sha256, payload)
     if days and not found:
         raise UnknownItem("blackrock", fund.id, "no holdings file for any of the days asked")
-    return list(found.values())
+    return list(found.values())[::-1]
 
 
 def _file_of_day(client: HttpClient, fund: Fund, asked_on: date | None) -> Payload | None:
