@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 
-def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> str:
-    """Write `content` to `path` in one step and return its sha256."""
+def write_file(path: Path, content: bytes, *, mode: int = 0o644, sync_name: bool = True) -> str:
+    """Write `content` to `path` in one step and return its sha256.
+
+    Without `sync_name` the caller syncs the folder later: one wait for many files.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with temporary.open("wb") as handle:
@@ -25,7 +28,8 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> str:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    if sync_name:
+        sync_folder(path.parent)
     return hashlib.sha256(content).hexdigest()
 
 

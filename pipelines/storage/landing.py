@@ -123,11 +123,16 @@ class Landing:
         A batch of the same run that has not been judged is replaced (a retried step).
 
         Raises:
-            LandingRefused: a frame does not fit its contract, or the batch there has a verdict.
+            LandingRefused: a frame does not fit its contract, a payload was not kept, or the batch
+                there has a verdict.
         """
         folder = self._folder(run_id, extract.feed)
         if (folder / "verdict.json").exists():
             raise LandingRefused(f"{extract.feed} of run {run_id} is judged; landing is immutable")
+        absent = [p for p in extract.payloads if not self._body_path(p.sha256).exists()]
+        if absent:
+            first = f"{absent[0].provider} {absent[0].item}"
+            raise LandingRefused(f"{extract.feed}: {len(absent)} payloads not kept, first {first}")
         files: dict[str, Any] = {
             "requests.parquet": requests_table(extract.payloads),
             "outcomes.parquet": pa.table(
@@ -146,6 +151,10 @@ class Landing:
             except FrameUnfit as error:
                 raise LandingRefused(f"{extract.feed}: {name}: {error}") from error
         folder.mkdir(parents=True, exist_ok=True)
+        # A third of the time of keeping a payload would go into its folder's name; here it is one
+        # wait per folder, before the manifest says that all of it is there.
+        for shard in {self._body_path(p.sha256).parent for p in extract.payloads}:
+            sync_folder(shard)
         (folder / "manifest.json").unlink(missing_ok=True)
         sync_folder(folder)
         digests = {}
@@ -317,7 +326,8 @@ class Landing:
         if path.exists():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, gzip.compress(body, compresslevel=6, mtime=0), mode=0o444)
+        content = gzip.compress(body, compresslevel=6, mtime=0)
+        write_file(path, content, mode=0o444, sync_name=False)
 
     def _manifest(self, run_id: str, feed: str) -> dict[str, Any]:
         path = self._folder(run_id, feed) / "manifest.json"
