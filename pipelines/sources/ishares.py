@@ -73,7 +73,7 @@ def fetch_ishares_holdings(
         state = context.state.get(fund.id)
         if context.full_refresh or state is None or state.newest_on is None:
             days = _month_ends(context.as_of, holdings_backfill_months, fund.history_from)
-            return _files_of_days(client, fund, days, already=newest)
+            return _files_of_days(client, fund, days, already=newest, ends_with_history=True)
         return () if newest.sha256 == state.sha256 else (newest,)
 
     extract = collect(
@@ -133,11 +133,17 @@ def _newest_file(client: HttpClient, fund: Fund, as_of: date) -> Payload:
 
 
 def _files_of_days(
-    client: HttpClient, fund: Fund, days: Sequence[date], *, already: Payload | None = None
+    client: HttpClient,
+    fund: Fund,
+    days: Sequence[date],
+    *,
+    already: Payload | None = None,
+    ends_with_history: bool = False,
 ) -> list[Payload]:
     """Return the files of `days` (asked newest first), each content once, `already` included.
 
-    The newest file comes last, so that it is the last that a record by item remembers.
+    With `ends_with_history`, a few days in a row without a file end the search. The newest file
+    comes last, so that it is the one that a record by item remembers.
     """
     found = {} if already is None else {already.sha256: already}
     empty_in_a_row = 0
@@ -145,7 +151,7 @@ def _files_of_days(
         payload = _file_of_day(client, fund, day)
         if payload is None:
             empty_in_a_row += 1
-            if empty_in_a_row == EMPTY_MONTHS_BEFORE_HISTORY:
+            if ends_with_history and empty_in_a_row == EMPTY_MONTHS_BEFORE_HISTORY:
                 break
             continue
         empty_in_a_row = 0
