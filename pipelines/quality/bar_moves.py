@@ -104,9 +104,9 @@ def moves_are_plausible(bench: Bench, gate: GateCheck) -> Ruling:
 
     Instruments: beyond the catalogue's largest move. Members: by `spike_factor` (bars that nobody
     traded: `spike_factor_without_volume`), and back within days. On the recorded bars these rules
-    took 175 members' bars of 27 symbols, all of them closes left unadjusted for a later reverse
-    split that alternate with adjusted ones, and no real move: those do not come back
-    within a week. Untraded bars are judged first, so that they do not convict their neighbours.
+    took 123 members' bars of 27 symbols, none of them traded: stale quotes, many of them left
+    unadjusted for a later reverse split. Real moves do not come back within a week. Untraded bars
+    are judged first, so that they do not convict their neighbours.
     """
     table = bench.extract.feed
     bars = sorted_closes(bench, table)
@@ -172,8 +172,8 @@ def no_split_without_its_event(bench: Bench, gate: GateCheck) -> Ruling:
     Quiet tells a split from a crash: open and close both at the ratio (within `tolerance_pct`), an
     ordinary day's range (`max_range_pct`) and an ordinary dollar volume (`max_volume_ratio` times
     the median of the 20 bars before). 83 % of ordinary days are that quiet, so about that share of
-    missing splits is found. On the recorded bars, bad ticks taken out, it names KLAC's ten for
-    one of 2026, one spin-off (ZWS 2021) and four thinly traded names: no crash.
+    missing splits is found. On the recorded bars it names 17: KLAC's ten for one of 2026,
+    one spin-off (ZWS 2021) and stale quotes of thinly traded names, but no crash.
 
     From the day on, the symbol's bars are quarantined while it is within the last
     `settle_sessions`: by then the provider restates, and the whole history is read. Older ones are

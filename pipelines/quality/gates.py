@@ -209,7 +209,7 @@ def _take_out(bench: Bench, ruling: Ruling, rule: str) -> list[pd.DataFrame]:
 
 def _records(table: str, rows: pd.DataFrame, reasons: pd.Series[Any], rule: str) -> pd.DataFrame:
     contract = RAW_TABLES[table]
-    text = rows.to_json(orient="records", lines=True, date_format="iso", double_precision=15)
+    text = rows.to_json(orient="records", lines=True, date_format="iso")
     return pd.DataFrame(
         {
             "table_name": table,

@@ -98,7 +98,12 @@ def steps_are_plausible(bench: Bench, gate: GateCheck) -> Ruling:
     """
     table = _table(bench)
     frame = bench.frame(table)
-    steps = find_large_steps(frame, bench.stored(table), _limits_of(bench.catalog))
+    steps = find_large_steps(
+        frame,
+        bench.stored(table),
+        _limits_of(bench.catalog),
+        spike_factor=limit(gate, "spike_factor"),
+    )
     spikes = steps[steps["kind"] != "shift"]
     reasons = pd.Series(
         [
@@ -124,7 +129,7 @@ def steps_are_plausible(bench: Bench, gate: GateCheck) -> Ruling:
 
 
 def find_large_steps(
-    frame: pd.DataFrame, stored: pd.DataFrame, limits: pd.DataFrame
+    frame: pd.DataFrame, stored: pd.DataFrame, limits: pd.DataFrame, *, spike_factor: float
 ) -> pd.DataFrame:
     """Return the rows that differ too much from the value before, as it was known at the time.
 
@@ -132,6 +137,10 @@ def find_large_steps(
     (`spike`: the value after is back near the one before; `newest`: nothing follows; `shift`: what
     follows stays). Rows of a vintage are compared with the value before in the same or the last
     earlier vintage: a rebased series changes level between vintages, not within one.
+
+    Series with steps in percent also have a spike where a value is `spike_factor` times (or that
+    part of) the one before, and the next is back within half of it: jobless claims once rose
+    twelvefold in a week, so that their largest step catches no shifted decimal point.
     """
     rows = frame.loc[frame["value"].notna(), ["series_id", "observed_on", "value"]].copy()
     if "realtime_start" in frame:
@@ -155,6 +164,11 @@ def find_large_steps(
     large = _is_large(rows["value"], rows["before"], own)
     back = ~_is_large(rows["after"], rows["before"], own, times=2.0)
     leaves = _is_large(rows["after"], rows["value"], own)
+    times, returned = rows["value"] / rows["before"], rows["after"] / rows["before"]
+    lone = (
+        own["is_pct"] & returned.between(0.5, 1.5) & ~times.between(1 / spike_factor, spike_factor)
+    )
+    large, back, leaves = large | lone, back | lone, leaves | lone
     # Two observations may be absent between these neighbours; a spike is one only if it returns.
     kind = np.where(rows["after"].isna(), "newest", np.where(back & leaves, "spike", "shift"))
     found = rows.assign(kind=kind)[large & (rows["label"] >= 0)]

@@ -27,6 +27,8 @@ def catalogued_items(feed: str, catalog: Catalog) -> tuple[str, ...]:
     """Return the items that the catalogue asks of a feed; empty where others decide them."""
     if feed == "fred_observations":
         return tuple(s.id for s in catalog.fred_series)
+    if feed == "agency_observations":
+        return tuple(s.id for s in catalog.fred_series if s.alternate is not None)
     if feed == "instrument_bars":
         return tuple(i.symbol for i in catalog.instruments)
     if feed == "fund_holdings":
