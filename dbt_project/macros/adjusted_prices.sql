@@ -3,7 +3,8 @@
 
     adj_close_t = close_T x product over s in (t, T] of 1 / total_return_ratio_s, T being the
     symbol's newest bar. A missing ratio (first bar of a payload) counts as the plain ratio of the
-    closes. The product is the exponential of a sum of logarithms: one pass, whatever the length.
+    closes. The product is the exponential of a sum of logarithms, one pass whatever the length; the sum is
+    DECIMAL, so that the same bars give the same digits in every build.
 -#}
 {% macro adjusted_prices(bars) -%}
 returns as (
@@ -15,12 +16,12 @@ returns as (
         volume,
         source,
         row_number() over (partition by symbol order by traded_on) as observation_no,
-        ln(coalesce(
+        cast(ln(coalesce(
             total_return_ratio,
             cast(close as double)
             / lag(close) over (partition by symbol order by traded_on),
             1.0
-        )) as log_return,
+        )) as decimal(18, 15)) as log_return,
     from {{ bars }}
 
 ),
@@ -54,7 +55,7 @@ final as (
         symbol,
         traded_on,
         close,
-        newest_close * exp(log_level - newest_log_level) as adj_close,
+        newest_close * exp(cast(log_level - newest_log_level as double)) as adj_close,
         volume,
         cast(observation_no as integer) as observation_no,
         source,

@@ -161,24 +161,15 @@ by_universe_and_sector as (
 
 ),
 
+-- one beginning for all sectors of a universe, so that their running columns can be compared
 spans as (
 
     select
         universe_id,
-        sector,
         min(traded_on) filter (where 2 * priced_members >= members) as first_on,
+        max(traded_on) filter (where priced_members > 0) as last_on,
     from by_universe_and_sector
-    group by universe_id, sector
-
-),
-
-ends as (
-
-    select
-        universe_id,
-        max(traded_on) as last_on,
-    from by_universe_and_sector
-    where sector = 'all' and priced_members > 0
+    where sector = 'all'
     group by universe_id
 
 ),
@@ -195,10 +186,7 @@ final as (
     from by_universe_and_sector
     inner join spans
         on by_universe_and_sector.universe_id = spans.universe_id
-        and by_universe_and_sector.sector = spans.sector
-    inner join ends
-        on by_universe_and_sector.universe_id = ends.universe_id
-    where by_universe_and_sector.traded_on between spans.first_on and ends.last_on
+    where by_universe_and_sector.traded_on between spans.first_on and spans.last_on
 
 )
 

@@ -40,7 +40,8 @@ averaged as (
         valued.traded_on,
         fast.fast,
         slow.slow,
-        zweig.zweig,
+        -- good to 1e-11 and rounded to 1e-10, so that 1 stays 1 and 0.40 is not under 0.40
+        round(zweig.zweig, 10) as zweig,
     from valued
     inner join fast
         on valued.universe_id = fast.universe_id
@@ -119,7 +120,8 @@ final as (
         universe_id,
         sector,
         traded_on,
-        case when row_no > 39 then rana_ema_fast - rana_ema_slow end as mcclellan_oscillator,
+        case when row_no > 39 then round(rana_ema_fast - rana_ema_slow, 10) end
+            as mcclellan_oscillator,
         zweig_ema,
         coalesce(
             is_rise_through and last_low_no >= row_no - 10 and rises_since_low = 1, false

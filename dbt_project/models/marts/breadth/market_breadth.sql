@@ -57,7 +57,9 @@ final as (
         mcclellan_oscillator,
         case
             when mcclellan_oscillator is not null
-                then sum(case when not is_hole then mcclellan_oscillator end) over so_far
+                then cast(sum(
+                    case when not is_hole then cast(mcclellan_oscillator as decimal(38, 15)) end
+                ) over so_far as double)
         end as mcclellan_summation,
         zweig_ema,
         is_zweig_thrust,
