@@ -24,7 +24,7 @@ _VALUE: Mapping[str, str] = {
     "agency_observations": "value",
     "instrument_bars": "close",
     "constituent_bars": "close",
-    "fund_files": "shares_outstanding",
+    "fund_files": "equity_lines",
     "fund_shares": "shares_outstanding",
 }
 """The column whose newest value stands for an item."""
