@@ -11,7 +11,7 @@ from pipelines.catalog.models import Catalog, load_catalog
 from pipelines.errors import ConfigurationError
 from pipelines.settings import PUBLIC_HOSTS, Settings
 from pipelines.sources.calendar import is_session, session_close
-from pipelines.sources.http import HttpClient
+from pipelines.sources.http import HttpClient, Transport
 from pipelines.storage.landing import Landing
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -65,8 +65,11 @@ def make_night(
     branches: tuple[str, ...] = BRANCHES,
     from_landing: str | None = None,
     wall_clock: datetime | None = None,
+    adapter: Transport | None = None,
 ) -> Night:
     """Return the night of a run. Reads the sample world's clock or the wall clock; opens nothing.
+
+    `adapter` replaces the network (a test's faults); the sample world brings its own.
 
     Raises:
         ConfigurationError: `as_of` lies in the future, or an unknown branch is named.
@@ -76,7 +79,6 @@ def make_night(
     landing = Landing(settings.landing_dir)
     now = wall_clock or datetime.now(UTC)
     as_of = settings.as_of
-    adapter = None
     base_urls = settings.base_urls
     if from_landing is not None:
         landed = {run.run_id: run.as_of for run in landing.runs()}
@@ -93,7 +95,7 @@ def make_night(
                 f"--as-of {as_of}: the sample world ends on {newest}, it has no later day"
             )
         now = _end_of(as_of)
-        adapter = SampleAdapter(now=as_of)
+        adapter = adapter or SampleAdapter(now=as_of)
         base_urls = PUBLIC_HOSTS
     as_of = as_of or newest_closed_day(now)
     if as_of > now.astimezone(NEW_YORK).date():

@@ -21,6 +21,7 @@ from pipelines.quality.freshness import feed_freshness
 from pipelines.quality.gates import judge_batch
 from pipelines.settings import Settings
 from pipelines.sources.calendar import sessions_between
+from pipelines.sources.http import Transport
 from pipelines.sources.parsers import PARSERS
 from pipelines.sources.payloads import Extract, FetchContext, ItemOutcome, ItemState
 from pipelines.sources.tickers import EquityLine, price_symbols
@@ -57,6 +58,7 @@ def begin_night(
     *,
     branches: tuple[str, ...] = BRANCHES,
     from_landing: str | None = None,
+    adapter: Transport | None = None,
 ) -> Night:
     """Return the night of this run, the same object for every step in this process.
 
@@ -68,7 +70,9 @@ def begin_night(
     """
     if run_id in _NIGHTS:
         return _NIGHTS[run_id]
-    night = make_night(settings, run_id, branches=branches, from_landing=from_landing)
+    night = make_night(
+        settings, run_id, branches=branches, from_landing=from_landing, adapter=adapter
+    )
     with open_build(settings) as connection:
         reference.write_reference(connection, night.catalog, as_of=night.as_of)
         meta.start_run(

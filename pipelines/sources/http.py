@@ -30,6 +30,9 @@ from pipelines.settings import PUBLIC_HOSTS, Secret
 from pipelines.sources.errors import SourceContractChanged, SourceUnavailable, UnknownItem
 from pipelines.sources.payloads import Payload
 
+Transport = BaseAdapter
+"""What carries requests out; the sample world and tests bring their own."""
+
 Expects = Literal["json", "text", "binary", "html"]
 """What a good body is. An HTML page in place of data is a refusal, unless a page was asked for."""
 T = TypeVar("T")
