@@ -6,6 +6,7 @@ Read-only, plain records and pandas frames. What goes in is `storage.loader`'s b
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -43,23 +44,29 @@ def read_item_states(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[s
         f"""
         with stored as (
             select
-                {item} as item, min({main.dated}) as oldest_on, max({main.dated}) as newest_on
+                {item} as item, min({main.dated}) as oldest_on, max({main.dated}) as newest_on,
+                arg_max(source, {main.dated}) as source
             from raw.{main.name} group by 1
         )
         , looked as (
             select item, max(as_of) as loaded_as_of from meta.item_loads
             where feed = $feed group by 1
         )
-        , validators as (
-            select item, etag, last_modified, sha256 from meta.source_status
-            where feed = $feed and sha256 is not null
+        , answers as (
+            select
+                a.item, a.etag, a.last_modified, a.sha256, a.status,
+                r.as_of as asked_on
+            from meta.source_status as a
+            left join meta.runs as r on r.run_id = a.run_id
+            where a.feed = $feed
         )
         select
             coalesce(s.item, l.item, v.item) as item, s.newest_on, s.oldest_on, l.loaded_as_of,
-            v.etag, v.last_modified, v.sha256, r.item is not null as is_reread
+            v.etag, v.last_modified, v.sha256, s.source, v.status, v.asked_on,
+            r.item is not null as is_reread
         from stored as s
         full join looked as l on l.item = s.item
-        full join validators as v on v.item = coalesce(s.item, l.item)
+        full join answers as v on v.item = coalesce(s.item, l.item)
         left join (select distinct item from meta.reread_requests where feed = $feed) as r
             on r.item = coalesce(s.item, l.item, v.item)
         order by 1
@@ -67,11 +74,21 @@ def read_item_states(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[s
         {"feed": feed},
     ).fetchall()
     states: dict[str, ItemState] = {}
-    for name, newest, oldest, loaded, etag, modified, digest, is_reread in rows:
+    for name, newest, oldest, loaded, etag, modified, digest, source, status, asked, reread in rows:
+        asked_before = ItemState(item=name, last_status=status, asked_on=asked)
         states[name] = (
-            ItemState(item=name)
-            if is_reread
-            else ItemState(name, newest, oldest, loaded, etag, modified, digest)
+            asked_before
+            if reread
+            else replace(
+                asked_before,
+                newest_on=newest,
+                oldest_on=oldest,
+                loaded_as_of=loaded,
+                etag=etag,
+                last_modified=modified,
+                sha256=digest,
+                source=source,
+            )
         )
     return states
 

@@ -203,6 +203,40 @@ def record_quarantine(
     return len(stamped)
 
 
+def record_refused_counts(
+    connection: duckdb.DuckDBPyConnection, *, run_id: str, judged_at: datetime
+) -> int:
+    """Add the share counts that the nightly judgement leaves out to `meta.quarantine`.
+
+    A count is judged against the sessions after it, so dbt judges it anew each night; tonight's
+    judgement replaces last night's. Returns the number of rows; 0 where the model was never built.
+    """
+    found = connection.execute(
+        "select count(*) from duckdb_tables() "
+        "where schema_name = 'meta' and table_name = 'quarantined_counts'"
+    ).fetchone()
+    if found == (0,):
+        return 0
+    batch_id = "judged-nightly:fund_shares"
+    connection.execute("begin")
+    connection.execute("delete from meta.quarantine where batch_id = ?", [batch_id])
+    row = connection.execute(
+        """
+        insert into meta.quarantine
+            (run_id, batch_id, feed, table_name, source, item, row_date, rule, reason, row_json,
+            judged_at)
+        select
+            ?, ?, 'fund_shares', 'fund_shares', source, fund_id, traded_on,
+            'counts_are_' || count_status, count_reason,
+            to_json({'shares_outstanding': shares_outstanding, 'nav_usd': nav_usd}), ?
+        from meta.quarantined_counts
+        """,
+        [run_id, batch_id, utc(judged_at)],
+    ).fetchone()
+    connection.execute("commit")
+    return int(row[0]) if row else 0
+
+
 def update_source_status(
     connection: duckdb.DuckDBPyConnection, run_id: str, rows: Iterable[SourceStatus]
 ) -> None:

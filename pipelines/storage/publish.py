@@ -121,7 +121,7 @@ def publish(
                 build.execute("checkpoint candidate")
             finally:
                 build.execute("detach candidate")
-            _verify(path, counts)
+            verify_candidate(path, counts)
             path.chmod(0o444)
             sync_file(path)
             sync_folder(folder)
@@ -206,9 +206,8 @@ def _copy(
     for name, columns in nulled.items():
         absent = set(columns) - set(held.get(name, columns))
         if absent or name not in {*own, *marts}:
-            raise PublishRefused(
-                f"{name}: {', '.join(columns)} is to be left out, but is not there"
-            )
+            told = ", ".join(sorted(absent or columns))
+            raise PublishRefused(f"{name}: there is no {told} that could be left out")
     counts: dict[str, int] = {}
     for schema in sorted({name.split(".")[0] for name in (*own, *marts)}):
         build.execute(f"create schema candidate.{schema}")
@@ -265,10 +264,14 @@ def _comment(build: duckdb.DuckDBPyConnection, dictionary: pd.DataFrame) -> None
             )
 
 
-def _verify(path: Path, counts: Mapping[str, int]) -> None:
+def verify_candidate(path: Path, counts: Mapping[str, int]) -> None:
     """Open the closed candidate as a reader would and count again.
 
     A file whose .wal was left out is a silently empty database: that is what this is for.
+
+    Raises:
+        PublishRefused: something lies beside the file, its storage version is not ours, or a table
+            has not as many rows as `counts` says.
     """
     left = [p.name for p in path.parent.iterdir() if p.name != path.name]
     if left:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from pipelines.catalog.models import Catalog
 from pipelines.sources.calendar import FIRST_DAY, session_table
+from pipelines.sources.tickers import rules_known_on
 
 DAYS_AHEAD = 400
 """Sessions after the as-of date: release rules and next sessions look a year ahead."""
@@ -60,7 +61,7 @@ def write_reference(
 ) -> None:
     """Write all reference tables anew, in one transaction or not at all."""
     sessions = session_table(FIRST_DAY, as_of + timedelta(days=DAYS_AHEAD))
-    rows = catalog_rows(catalog)
+    rows = catalog_rows(catalog, as_of=as_of)
     connection.execute("begin")
     try:
         connection.execute("create schema if not exists reference")
@@ -76,8 +77,13 @@ def write_reference(
         raise
 
 
-def catalog_rows(catalog: Catalog) -> dict[str, list[Sequence[Any]]]:
-    """Return the catalogue as rows of the reference tables, in their columns' order."""
+def catalog_rows(catalog: Catalog, *, as_of: date) -> dict[str, list[Sequence[Any]]]:
+    """Return the catalogue as rows of the reference tables, in their columns' order.
+
+    Renames are those that could be applied on `as_of`: a night does not know a symbol that its
+    company took later.
+    """
+    tickers = rules_known_on(catalog.tickers, as_of)
     return {
         "series": [
             (
@@ -100,7 +106,7 @@ def catalog_rows(catalog: Catalog) -> dict[str, list[Sequence[Any]]]:
         "class_shares": [*sorted(catalog.tickers.class_shares.items())],
         "ticker_renames": [
             (r.universe_ticker, r.price_symbol, r.valid_from, r.valid_to, r.note)
-            for r in catalog.tickers.renames
+            for r in tickers.renames
         ],
         "ticker_reuses": [
             (r.price_symbol, r.valid_from, r.valid_to, r.note) for r in catalog.tickers.reuses

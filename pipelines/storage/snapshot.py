@@ -69,9 +69,8 @@ def query(settings: Settings, sql: str, values: Sequence[Any] = ()) -> pd.DataFr
 
 def read_publication(settings: Settings) -> dict[str, Any]:
     """Return the row of `meta.publications` that describes the current version."""
-    frame = query(
-        settings, "select * from meta.publications order by published_at desc, version desc limit 1"
-    )
+    version = published_path(settings).resolve().parent.name
+    frame = query(settings, "select * from meta.publications where version = ?", [version])
     return {str(k): v for k, v in frame.iloc[0].items()}
 
 
