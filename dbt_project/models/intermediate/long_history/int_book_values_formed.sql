@@ -23,6 +23,17 @@ sides (pair_id, side, portfolio) as (
 
 ),
 
+sizes as (
+
+    select
+        pair_id,
+        side,
+        count(*) as portfolios,
+    from sides
+    group by pair_id, side
+
+),
+
 labelled as (
 
     select
@@ -111,14 +122,7 @@ sided as (
     from valued
     inner join sides
         on valued.portfolio = sides.portfolio
-    inner join (
-        select
-            pair_id,
-            side,
-            count(*) as portfolios,
-        from sides
-        group by pair_id, side
-    ) as sizes
+    inner join sizes
         on sides.pair_id = sizes.pair_id
         and sides.side = sizes.side
     group by sides.pair_id, sides.side, valued.edition, valued.labelled_on
@@ -145,8 +149,7 @@ windowed as (
 
     select
         *,
-        cast({{ dbt.dateadd('month', -179, 'labelled_on') }} as date)
-        = min(labelled_on) over last_180 as is_full,
+        {{ add_months('labelled_on', -179) }} = min(labelled_on) over last_180 as is_full,
         case when count(pb_small_ratio) over last_180 = 180 then median(pb_small_ratio) over last_180 end
             as pb_small_median,
         case when count(pb_large_ratio) over last_180 = 180 then median(pb_large_ratio) over last_180 end

@@ -16,12 +16,8 @@ vintages as (
 steps (series_id, years_ahead) as (
 
     values
-    {% for series_id in ['JCXFEMD', 'FEDTARMD'] -%}
-        {% set last_series = loop.last -%}
-        {% for years in range(4) -%}
-            ('{{ series_id }}', {{ years }}){{ ', ' if not (last_series and loop.last) }}
-        {%- endfor %}
-    {% endfor %}
+    ('JCXFEMD', 0), ('JCXFEMD', 1), ('JCXFEMD', 2), ('JCXFEMD', 3),
+    ('FEDTARMD', 0), ('FEDTARMD', 1), ('FEDTARMD', 2), ('FEDTARMD', 3)
 
 ),
 
@@ -32,10 +28,8 @@ wanted as (
         sessions.traded_on,
         steps.series_id,
         steps.years_ahead,
-        cast(
-            {{ dbt.dateadd('year', 'steps.years_ahead', "date_trunc('year', sessions.traded_on)") }}
-            as date
-        ) as year_on,
+        {{ add_months("date_trunc('year', sessions.traded_on)", '12 * steps.years_ahead') }}
+            as year_on,
     from sessions
     cross join steps
 
@@ -65,13 +59,22 @@ final as (
 
     select
         traded_on,
-        {% for series_id, name in [('JCXFEMD', 'core_pce'), ('FEDTARMD', 'funds_rate')] -%}
-        {% set years = ['this_year', 'next_year', 'year_after', 'in_three_years'] -%}
-        {% for year in years -%}
-        max(value) filter (where series_id = '{{ series_id }}' and years_ahead = {{ loop.index0 }})
-            as {{ name }}_{{ year }}_pct,
-        {% endfor -%}
-        {% endfor -%}
+        max(value) filter (where series_id = 'JCXFEMD' and years_ahead = 0)
+            as core_pce_this_year_pct,
+        max(value) filter (where series_id = 'JCXFEMD' and years_ahead = 1)
+            as core_pce_next_year_pct,
+        max(value) filter (where series_id = 'JCXFEMD' and years_ahead = 2)
+            as core_pce_year_after_pct,
+        max(value) filter (where series_id = 'JCXFEMD' and years_ahead = 3)
+            as core_pce_in_three_years_pct,
+        max(value) filter (where series_id = 'FEDTARMD' and years_ahead = 0)
+            as funds_rate_this_year_pct,
+        max(value) filter (where series_id = 'FEDTARMD' and years_ahead = 1)
+            as funds_rate_next_year_pct,
+        max(value) filter (where series_id = 'FEDTARMD' and years_ahead = 2)
+            as funds_rate_year_after_pct,
+        max(value) filter (where series_id = 'FEDTARMD' and years_ahead = 3)
+            as funds_rate_in_three_years_pct,
         max(known_on) filter (where value is not null) as known_on,
     from valued
     group by traded_on

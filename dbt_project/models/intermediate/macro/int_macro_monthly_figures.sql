@@ -26,7 +26,7 @@ vintages as (
 -- 15 months: three for each of the thirteen 3-month means that the Sahm figure compares.
 steps (months_back) as (
 
-    values {% for step in range(15) %}({{ step }}){{ ', ' if not loop.last }}{% endfor %}
+    values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11), (12), (13), (14)
 
 ),
 
@@ -36,8 +36,7 @@ wanted as (
         states.series_id,
         states.known_on,
         steps.months_back,
-        cast({{ dbt.dateadd('month', '-steps.months_back', 'states.observed_on') }} as date)
-            as month_on,
+        {{ add_months('states.observed_on', '-steps.months_back') }} as month_on,
     from states
     cross join steps
 

@@ -27,19 +27,23 @@ limits as (
 
 ),
 
+firsts as (
+
+    select
+        series_id,
+        min(known_on) as known_on,
+    from known_states
+    group by series_id
+
+),
+
 pairs as (
 
     select
         sessions.traded_on,
         firsts.series_id,
     from sessions
-    inner join (
-        select
-            series_id,
-            min(known_on) as known_on,
-        from known_states
-        group by series_id
-    ) as firsts
+    inner join firsts
         on sessions.traded_on >= firsts.known_on
 
 ),

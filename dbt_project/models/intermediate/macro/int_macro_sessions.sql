@@ -1,5 +1,13 @@
 with
 
+loads as (
+
+    select loaded_as_of from {{ ref('stg_fred__observations') }}
+    union all
+    select loaded_as_of from {{ ref('stg_agencies__observations') }}
+
+),
+
 bounds as (
 
     select
@@ -7,11 +15,7 @@ bounds as (
             when {{ as_of() }} < date '9999-12-31' then {{ as_of() }}
             else max(loaded_as_of)
         end as last_on,
-    from (
-        select loaded_as_of from {{ ref('stg_fred__observations') }}
-        union all
-        select loaded_as_of from {{ ref('stg_agencies__observations') }}
-    ) as loads
+    from loads
     having count(*) > 0
 
 ),

@@ -12,6 +12,16 @@ moves as (
 
 ),
 
+first_days as (
+
+    select
+        known_on,
+        min(observed_on) as observed_on,
+    from {{ ref('int_policy_targets_combined') }}
+    group by known_on
+
+),
+
 history as (
 
     select
@@ -20,13 +30,7 @@ history as (
             order by known_on
             rows between unbounded preceding and current row
         ) as history_from_on,
-    from (
-        select
-            known_on,
-            min(observed_on) as observed_on,
-        from {{ ref('int_policy_targets_combined') }}
-        group by known_on
-    ) as firsts
+    from first_days
 
 ),
 

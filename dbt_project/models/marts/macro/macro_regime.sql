@@ -197,9 +197,14 @@ joined as (
             when figures.core_pce_3m_annualized_pct - figures.core_pce_yoy_pct is not null then 'steady'
         end as inflation_phase,
 
-        {% for block in macro_regime_inputs() | map('first') | unique -%}
-        coalesce(inputs.is_{{ block }}_reliable, false) as is_{{ block }}_reliable,
-        {% endfor -%}
+        coalesce(inputs.is_inflation_reliable, false) as is_inflation_reliable,
+        coalesce(inputs.is_projections_reliable, false) as is_projections_reliable,
+        coalesce(inputs.is_policy_reliable, false) as is_policy_reliable,
+        coalesce(inputs.is_rates_reliable, false) as is_rates_reliable,
+        coalesce(inputs.is_credit_reliable, false) as is_credit_reliable,
+        coalesce(inputs.is_dollar_reliable, false) as is_dollar_reliable,
+        coalesce(inputs.is_labour_reliable, false) as is_labour_reliable,
+        coalesce(inputs.is_cycle_reliable, false) as is_cycle_reliable,
         coalesce(inputs.stale_inputs, '') as stale_inputs,
     from sessions
     left join inputs
