@@ -38,6 +38,8 @@ def publish_night(night: Night, manifest: Manifest) -> Publication:
     """
     log.info("publishing")
     dictionary = data_dictionary(manifest)
+    with open_build(night.settings) as connection:
+        meta.record_refused_counts(connection, run_id=night.run_id, judged_at=datetime.now(UTC))
     status = "published"
     try:
         publication = publish(
