@@ -82,7 +82,7 @@ class DbtWarehouse:
             frame = frame.assign(**missing)
         with duckdb.connect(str(self.path)) as connection:
             connection.register("incoming", frame)
-            connection.execute(f"insert into {table} by name select * from incoming")  # noqa: S608
+            connection.execute(f"insert into {table} by name select * from incoming")
 
     def insert_sessions(self, start: date, end: date) -> list[date]:
         """Fill reference.sessions from the exchange calendar and return the sessions."""

@@ -368,7 +368,7 @@ def test_the_order_of_arrival_does_not_matter(panel):
     first = warehouse.query("select * from marts.market_breadth")
     for table in ("constituent_bars", "fund_holdings", "fund_files"):
         warehouse.execute(
-            f"create or replace table raw.{table} as"  # noqa: S608
+            f"create or replace table raw.{table} as"
             f" select * from raw.{table} order by hash(raw.{table})"
         )
     warehouse.build("+market_breadth", command="run")

@@ -15,7 +15,7 @@ def test_the_models_pass_their_unit_tests_and_build_on_an_empty_warehouse(dbt_wa
     unit_tests = [name for name in outcomes if name.startswith("unit_test.")]
     assert len(unit_tests) >= 17
     for mart in ("market_breadth", "record_highs", "sector_weights"):
-        count = dbt_warehouse.query(f"select count(*) as n from marts.{mart}")  # noqa: S608
+        count = dbt_warehouse.query(f"select count(*) as n from marts.{mart}")
         assert count["n"][0] == 0
 
 

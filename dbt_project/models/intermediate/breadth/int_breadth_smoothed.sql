@@ -120,7 +120,7 @@ final as (
         universe_id,
         sector,
         traded_on,
-        case when row_no > 39 then round(rana_ema_fast - rana_ema_slow, 10) end
+        case when row_no > 39 then round(rana_ema_fast - rana_ema_slow, 11) end
             as mcclellan_oscillator,
         zweig_ema,
         coalesce(
