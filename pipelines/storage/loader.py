@@ -270,20 +270,16 @@ def _insert(
     picked = [
         f"i.{c}" if c in filled else f"f.{c}" if c in dated else f"${c} as {c}" for c in named
     ]
-    connection.execute(
-        f"""
-        create or replace temp table candidates as
-        select {", ".join(picked)} from incoming as i join fresh as f on f.n = i.n order by i.n
-        """,  # noqa: S608
-        constants,
-    )
+    joined = "incoming as i join fresh as f on f.n = i.n"
+    places = {c: f"i.{c}" if c in filled else f"f.{c}" for c in table.key}
     key = ", ".join(table.key)
-    same = " and ".join(f"s.{c} = c.{c}" for c in table.key)
+    placed = ", ".join(f"{place} as {c}" for c, place in places.items())
+    same = " and ".join(f"s.{c} = {place}" for c, place in places.items())
     taken = connection.execute(
         f"""
-        select {key} from candidates group by {key} having count(*) > 1
+        select {placed} from {joined} group by all having count(*) > 1
         union all
-        select {", ".join(f"c.{c}" for c in table.key)} from candidates as c
+        select {placed} from {joined}
         where exists(select 1 from raw.{table.name} as s where {same})
         limit 3
         """  # noqa: S608
@@ -295,6 +291,8 @@ def _insert(
             [", ".join(str(v) for v in row) for row in taken],
         )
     row = connection.execute(
-        f"insert into raw.{table.name} ({', '.join(named)}) from candidates"
+        f"insert into raw.{table.name} ({', '.join(named)}) "  # noqa: S608
+        f"select {', '.join(picked)} from {joined}",
+        constants,
     ).fetchone()
     return int(row[0]) if row else 0
