@@ -1,3 +1,12 @@
+{% set counts = [
+    'priced_members', 'members_with_20_closes', 'members_above_20d', 'members_with_50_closes',
+    'members_above_50d', 'members_with_200_closes', 'members_above_200d', 'advances', 'declines',
+    'unchanged', 'new_highs_52w', 'new_lows_52w', 'members_with_return'
+] -%}
+{% set sums = [
+    'advancing_volume', 'declining_volume', 'return_sum', 'weight_sum', 'weighted_return_sum'
+] -%}
+
 with
 
 files as (
@@ -122,7 +131,9 @@ by_sector as (
         member_counts.membership_as_of_on,
         member_counts.sector,
         member_counts.members,
-        priced_counts.* exclude (universe_id, traded_on, sector),
+        {%- for counted in counts + sums %}
+        priced_counts.{{ counted }},
+        {%- endfor %}
     from member_counts
     left join priced_counts
         on member_counts.universe_id = priced_counts.universe_id
@@ -139,12 +150,8 @@ by_universe_and_sector as (
         case when grouping(sector) = 1 then 'all' else sector end as sector,
         traded_on,
         membership_as_of_on,
-        {%- for counted in [
-            'members', 'priced_members', 'members_with_20_closes', 'members_above_20d',
-            'members_with_50_closes', 'members_above_50d', 'members_with_200_closes',
-            'members_above_200d', 'advances', 'declines', 'unchanged', 'new_highs_52w',
-            'new_lows_52w', 'members_with_return'
-        ] %}
+        cast(sum(members) as integer) as members,
+        {%- for counted in counts %}
         cast(coalesce(sum({{ counted }}), 0) as integer) as {{ counted }},
         {%- endfor %}
         cast(coalesce(sum(advancing_volume), 0) as bigint) as advancing_volume,

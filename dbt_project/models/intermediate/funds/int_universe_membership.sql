@@ -21,7 +21,7 @@ lines_in_force as (
         files.usable_to,
         row_number() over (
             partition by files.universe_id, files.usable_from, lines.price_symbol
-            order by lines.weight_pct desc nulls last, lines.line_no
+            order by lines.weight_pct desc nulls last, lines.line_no asc
         ) as place,
     from lines
     inner join files

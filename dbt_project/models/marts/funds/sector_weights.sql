@@ -14,21 +14,34 @@ funds as (
 
 ),
 
-totals as (
+named as (
 
     select
         funds.universe_id,
-        case when lines.sector in ('-', '--') then 'unknown' else coalesce(lines.sector, 'unknown') end
-            as sector,
+        coalesce(nullif(nullif(lines.sector, '-'), '--'), 'unknown') as sector,
         lines.as_of_on,
         lines.known_on,
-        sum(lines.weight_pct) as weight_pct,
-        count(*) as line_count,
-        sum(lines.market_value_usd) as market_value_usd,
+        lines.weight_pct,
+        lines.market_value_usd,
     from lines
     inner join funds
         on lines.fund_id = funds.fund_id
-    group by all
+
+),
+
+-- decimals, so that a sum does not depend on the order of adding
+totals as (
+
+    select
+        universe_id,
+        sector,
+        as_of_on,
+        known_on,
+        cast(sum(cast(weight_pct as decimal(18, 8))) as double) as weight_pct,
+        count(*) as line_count,
+        cast(sum(cast(market_value_usd as decimal(38, 4))) as double) as market_value_usd,
+    from named
+    group by universe_id, sector, as_of_on, known_on
 
 ),
 
