@@ -183,7 +183,9 @@ def no_split_without_its_event(bench: Bench, gate: GateCheck) -> Ruling:
     bars = sorted_closes(bench, table)
     suspicious = bars[_looks_like_split(bars, gate)]
     events = bench.frame(table.replace("_bars", "_events"))
-    splits = events.loc[events["event_kind"] == "split", ["symbol", "event_on"]]
+    splits = events.loc[events["event_kind"] == "split", ["symbol", "event_on"]].astype(
+        {"symbol": "str", "event_on": "datetime64[us]"}
+    )
     near = suspicious[["symbol", "traded_on", "label"]].merge(splits, on="symbol")
     explained = near.loc[(near["traded_on"] - near["event_on"]).abs() <= pd.Timedelta(days=4)]
     suspicious = suspicious[~suspicious["label"].isin(explained["label"])]

@@ -93,7 +93,7 @@ def bars_are_of_sessions(bench: Bench, gate: GateCheck) -> Ruling:
     frame = bench.frame(table)
     days = frame["traded_on"]
     own_week = {i.symbol for i in bench.catalog.instruments if "dollar" in i.groups}
-    weekday = days.dt.weekday
+    weekday = days.dt.day_of_week
     ok = days.isin(bench.sessions)
     if len(bench.sessions):
         ok |= (days < bench.sessions[0]) & (weekday <= 5)
@@ -171,12 +171,13 @@ def stored_closes_agree(bench: Bench, gate: GateCheck) -> Ruling:
     if found.empty:
         return Ruling(f"{len(overlap)} stored closes come as they were")
     moved = found.index[(found["ratio"] - 1.0).abs() * 100.0 > limit(gate, "basis_tolerance_pct")]
-    begins = frame[frame["symbol"].isin(moved)].groupby("symbol")["traded_on"].min()
+    begins = frame[frame["symbol"].isin(found.index)].groupby("symbol")["traded_on"].min()
     stored = bench.stored(table)["oldest_on"].reindex(begins.index)
     tails = begins.index[(begins > stored).to_numpy()]
-    rows = frame.index[frame["symbol"].isin(tails)]
+    rows = frame.index[frame["symbol"].isin(tails.intersection(moved))]
     return Ruling(
-        f"{len(found)} symbols have changed closes, whole history needed: {name_some(found.index)}",
+        f"{len(found)} symbols have changed closes, {len(found) - len(tails)} of them came with "
+        f"their whole history: {name_some(found.index)}",
         (Bad(table, _all_rows(rows, "a tail on another basis than the stored history")),),
         noted=True,
         failing=len(found),

@@ -181,10 +181,5 @@ def expect_columns(frame: pd.DataFrame, names: Sequence[str]) -> Verdict:
     )
 
 
-def expect_row_count(frame: pd.DataFrame, at_least: int) -> Verdict:
-    """Expect a number of rows."""
-    return judge(frame, "ExpectTableRowCountToBeBetween", min_value=at_least)
-
-
 def _nothing_to_judge(values: pd.Series[Any]) -> Verdict:
     return Verdict(True, values.index[:0])

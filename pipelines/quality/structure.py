@@ -19,6 +19,8 @@ from pipelines.storage.contracts import AUDIT_COLUMNS, FEEDS, RAW_TABLES, RawTab
 
 _ANSWERED = ("fetched", "unchanged")
 _STAMPED = tuple(c.name for c in AUDIT_COLUMNS if c.filled_by == "source")
+_NAME = r"^[\w^][\w.^=-]*$"
+"""Ids, symbols and file names have no blanks; `Too Many Requests` was once stored as a symbol."""
 _WHOLE_FILES = frozenset({"french_portfolios", "shiller_history"})
 """Feeds whose every payload is the whole history."""
 
@@ -146,7 +148,9 @@ def columns_have_their_types(bench: Bench, gate: GateCheck) -> Ruling:
                 wanted = _wanted(column.type)
                 family = _fits(_family(frame[column.name]), wanted)
                 found.append((f"{name}.{column.name}", family, wanted))
-        bad.append(Bad(name, _incomplete_rows(contract, frame)))
+        incomplete = _incomplete_rows(contract, frame)
+        nameless = _nameless_rows(contract, frame).drop(incomplete.index, errors="ignore")
+        bad.append(Bad(name, pd.concat([incomplete, nameless]).sort_index()))
     if not found:
         return Ruling("no rows in this batch")
     types = pd.DataFrame(found, columns=["column", "found", "wanted"])
@@ -178,6 +182,15 @@ def _incomplete_rows(contract: RawTable, frame: pd.DataFrame) -> pd.Series[Any]:
         told = [f"{', '.join(faults.columns[faults.loc[r]])} {what}" for r in rows]
         reasons = pd.concat([reasons, pd.Series(told, index=rows, dtype="str")])
     return reasons
+
+
+def _nameless_rows(contract: RawTable, frame: pd.DataFrame) -> pd.Series[Any]:
+    """Return a reason for each row whose item is no name: a sentence, a blank, a piece of HTML."""
+    entity = frame[contract.entity].astype("str")
+    names = pd.Series(entity.dropna().unique(), dtype="str")
+    strange = names[gx.expect_matching(names, _NAME).rows]
+    rows = entity[entity.isin(strange)]
+    return pd.Series([f"{text[:40]!r} is no name" for text in rows], index=rows.index, dtype="str")
 
 
 def _key_columns(contract: RawTable) -> list[str]:

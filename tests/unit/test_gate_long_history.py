@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from tests.fakes.gate import an_extract, catalog_with, finding, judge, kept_out, raw_frame, stored
+
+AS_OF = date(2024, 5, 31)
+MONTHS = pd.date_range("1926-07-01", "2024-03-01", freq="MS")
+FILE = "6_Portfolios_2x3"
+TABLES = {
+    "average_value_weighted_returns_monthly": 1.0,
+    "number_of_firms_in_portfolios": 300.0,
+    "average_market_cap": 900.0,
+    "value_weight_average_of_be_me": 0.8,
+}
+
+
+def library(months=MONTHS, edition="202403", changes=None):
+    rows = [
+        {
+            "file_id": FILE,
+            "table_id": table,
+            "frequency": "monthly",
+            "portfolio": "SMALL LoBM",
+            "period_on": month,
+            "value": (changes or {}).get((table, f"{month:%Y-%m}"), value),
+            "edition": edition,
+        }
+        for table, value in TABLES.items()
+        for month in months
+    ]
+    return raw_frame("french_portfolios", rows)
+
+
+def judge_library(frame, history=None, as_of=AS_OF):
+    extract = an_extract("french_portfolios", {"french_portfolios": frame})
+    return judge(extract, catalog_with(), history=history, as_of=as_of)
+
+
+MEASURES = {
+    "price": 1000.0,
+    "dividend": 20.0,
+    "earnings": 50.0,
+    "cpi": 100.0,
+    "long_rate_pct": 4.0,
+    "cape_ratio": 25.0,
+}
+
+
+def workbook(months=None, changes=None, measures=MEASURES):
+    months = pd.date_range("1900-01-01", "2024-04-01", freq="MS") if months is None else months
+    rows = [
+        {
+            "observed_on": month,
+            "measure": measure,
+            "value": (changes or {}).get((measure, f"{month:%Y-%m}"), value),
+            "edition": "e1",
+        }
+        for measure, value in measures.items()
+        for month in months
+    ]
+    return raw_frame("shiller_history", rows)
+
+
+def judge_workbook(frame, history=None, as_of=AS_OF):
+    extract = an_extract("shiller_history", {"shiller_history": frame}, items=["ie_data"])
+    return judge(extract, catalog_with(), history=history, as_of=as_of)
+
+
+def test_a_good_library_file_passes_whole():
+    report = judge_library(library())
+    assert [f for f in report.findings if not f.passed] == []
+    assert len(report.accepted["french_portfolios"]) == 4 * len(MONTHS)
+
+
+def test_missing_values_are_no_fault():
+    changes = {(t, "1930-07"): None for t in TABLES}
+    assert judge_library(library(changes=changes)).quarantined.empty
+
+
+@pytest.mark.parametrize(
+    ("table", "value", "check"),
+    [
+        ("average_value_weighted_returns_monthly", -999.0, "returns_are_possible"),
+        ("average_value_weighted_returns_monthly", 1200.0, "returns_are_possible"),
+        ("number_of_firms_in_portfolios", -99.99, "firms_and_sizes_are_positive"),
+        ("average_market_cap", -1.0, "firms_and_sizes_are_positive"),
+        ("value_weight_average_of_be_me", 80.0, "firms_and_sizes_are_positive"),
+    ],
+)
+def test_an_impossible_value_is_quarantined(table, value, check):
+    report = judge_library(library(changes={(table, "1999-12"): value}))
+    assert kept_out(report, check) == [(FILE, "1999-12-01")]
+    assert table in report.quarantined.iloc[0]["reason"]
+    assert not report.refused
+
+
+def test_a_sentinel_that_was_not_understood_refuses_the_batch():
+    months = [f"{m:%Y-%m}" for m in MONTHS[:40]]
+    changes = {("average_value_weighted_returns_monthly", m): -999.0 for m in months}
+    assert judge_library(library(changes=changes)).refused
+
+
+def test_a_cut_file_refuses_the_batch():
+    report = judge_library(library(months=MONTHS[-120:]))
+    assert report.reasons[0].startswith("files_hold_their_history: tables with fewer months")
+
+
+def test_an_older_edition_refuses_the_batch():
+    newer = stored((FILE, len(MONTHS), "1926-07-01", "2024-03-01", None))
+    older = library(months=MONTHS[:-1], edition="202402")
+    report = judge_library(older, history={"french_portfolios": newer})
+    assert report.reasons == (
+        "edition_is_not_older: an older edition than the stored one: "
+        f"{FILE}: ends 2024-02, edition 202402",
+    )
+    same = judge_library(library(), history={"french_portfolios": newer})
+    assert finding(same, "edition_is_not_older").passed
+
+
+def test_an_older_vintage_of_the_same_months_refuses_the_batch():
+    known = stored((FILE, len(MONTHS), "1926-07-01", "2024-03-01", None))
+    history = {"french_portfolios": known.assign(newest_edition="202404")}
+    assert judge_library(library(), history=history).refused
+
+
+def test_a_library_that_begins_later_than_stored_is_warned_of():
+    known = stored((FILE, len(MONTHS), "1926-07-01", "2024-03-01", None))
+    report = judge_library(library(months=MONTHS[60:]), history={"french_portfolios": known})
+    assert finding(report, "history_has_not_shrunk").examples == (
+        f"{FILE} now begins 1931-07-01, stored from 1926-07-01",
+    )
+    assert not report.refused
+
+
+def test_a_month_that_has_not_begun_refuses_the_batch():
+    report = judge_library(library(), as_of=date(2024, 2, 15))
+    assert report.reasons[0].startswith("no_row_is_in_the_future: ")
+
+
+def test_an_old_library_is_stale():
+    report = judge_library(library(), as_of=date(2024, 8, 1))
+    found = finding(report, "newest_month_is_recent")
+    assert (found.severity, found.examples) == ("warn", (f"{FILE} ends 2024-03",))
+
+
+def test_doubled_rows_refuse_the_batch():
+    frame = pd.concat([library(), library()], ignore_index=True)
+    assert judge_library(frame).refused
+
+
+def test_a_good_workbook_passes_whole():
+    report = judge_workbook(workbook())
+    assert [f for f in report.findings if not f.passed] == []
+
+
+@pytest.mark.parametrize(
+    ("measure", "value"),
+    [
+        ("price", 10_000.0),
+        ("price", 100.0),
+        ("cpi", 1000.0),
+        ("price", -5.0),
+        ("cape_ratio", 250.0),
+        ("long_rate_pct", 40.0),
+    ],
+)
+def test_a_value_that_cannot_be_is_quarantined(measure, value):
+    report = judge_workbook(workbook(changes={(measure, "1999-12"): value}))
+    assert kept_out(report, "measures_are_plausible") == [(measure, "1999-12-01")]
+    assert not report.refused
+
+
+def test_earnings_may_collapse():
+    report = judge_workbook(workbook(changes={("earnings", "2009-03"): 7.0}))
+    assert report.quarantined.empty
+
+
+def test_a_workbook_without_a_measure_refuses_the_batch():
+    fewer = {k: v for k, v in MEASURES.items() if k != "cape_ratio"}
+    report = judge_workbook(workbook(measures=fewer))
+    assert report.reasons == (
+        "every_measure_is_there: measures are not the workbook's: cape_ratio: 0 values",
+    )
+
+
+def test_months_after_the_as_of_date_are_kept_out_and_refuse_nothing():
+    report = judge_workbook(workbook(), as_of=date(2024, 2, 15))
+    assert not report.refused
+    assert len(kept_out(report, "no_row_is_in_the_future")) == 2 * len(MEASURES)
+    newest = report.accepted["shiller_history"]["observed_on"].max()
+    assert newest == pd.Timestamp("2024-02-01")
+
+
+def test_a_workbook_that_ends_before_the_stored_one_refuses_the_batch():
+    known = stored(*((m, 1492, "1900-01-01", "2024-05-01", None) for m in MEASURES))
+    assert judge_workbook(workbook(), history={"shiller_history": known}).refused
