@@ -132,10 +132,11 @@ class DocumentsWire:
             names = [f"  {y}" for y in whole]
         else:
             names = [str(label).replace("-", "") for label in labels]
+        missing = f"{-99.99 if decimals else -999:9.{min(decimals, 2)}f}"
         yield from heading
         yield "," + ",".join(columns)
         for name, row in zip(names, values.tolist(), strict=True):
-            cells = [f"{-99.99 if v != v else v:9.{decimals}f}" for v in row]
+            cells = [missing if v != v else f"{v:9.{decimals}f}" for v in row]
             yield f"{name},{','.join(cells)}"
         yield ""
         yield ""

@@ -156,6 +156,15 @@ def test_the_portfolios_reach_to_the_month_that_is_out() -> None:
         assert heading in text
 
 
+def test_missing_cells_are_printed_as_the_library_prints_them() -> None:
+    path = FRENCH.replace("6_Portfolios_2x3", "Portfolios_Formed_on_ME")
+    with zipfile.ZipFile(io.BytesIO(get("french", path).content)) as archive:
+        text = archive.read("Portfolios_Formed_on_ME.csv").decode("latin-1")
+    firms = text[text.index("Number of Firms") :].split("\r\n")[2].split(",")
+    returns = text[text.index("-- Monthly") :].split("\r\n")[2].split(",")
+    assert (firms[1].strip(), returns[1].strip()) == ("-999", "-99.99")
+
+
 def test_small_caps_stand_below_their_own_book_history_at_the_end() -> None:
     with zipfile.ZipFile(io.BytesIO(get("french", FRENCH).content)) as archive:
         text = archive.read("6_Portfolios_2x3.csv").decode("latin-1")
@@ -176,8 +185,8 @@ def test_the_long_workbook_dates_october_as_a_tenth() -> None:
     book = xlrd.open_workbook(file_contents=get("shiller", "/x/ie_data.xls").content)
     sheet = book.sheet_by_name("Data")
     labels = [row[0].value for row in sheet.get_rows() if isinstance(row[0].value, float)]
-    assert labels[:2] == [1960.01, 1960.02]
-    assert labels[9] == 1960.1
+    assert labels[:2] == [1871.01, 1871.02]
+    assert labels[9] == 1871.1
     assert labels[-1] == 2025.09
     columns = [str(c.value) for c in sheet.row(7)]
     cape = columns.index("CAPE")
