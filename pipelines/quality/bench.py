@@ -25,6 +25,10 @@ SHOWN = 8
 HISTORY_COLUMNS = ("entity", "rows", "oldest_on", "newest_on", "newest_value")
 
 
+_DTYPES = {"VARCHAR": "str", "DATE": "datetime64[us]", "TIMESTAMP": "datetime64[us]"}
+"""Types of an empty frame's columns; everything else is a number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bad:
     """Rows of one table to keep out, each with its reason (index = the frame's index labels)."""
@@ -70,7 +74,13 @@ class Bench:
         """Return the standing rows of `table`; an empty frame if the batch has none."""
         found = self.frames.get(table)
         if found is None:
-            return pd.DataFrame(columns=list(RAW_TABLES[table].source_columns))
+            return pd.DataFrame(
+                {
+                    c.name: pd.Series(dtype=_DTYPES.get(c.type, "float64"))
+                    for c in RAW_TABLES[table].all_columns
+                    if c.filled_by == "source"
+                }
+            )
         return found
 
     def stored(self, table: str) -> pd.DataFrame:
@@ -102,6 +112,18 @@ class Bench:
                 name = str(key)
                 newest[name] = max(newest.get(name, value), value)
         return {name: stamp.date() for name, stamp in newest.items()}
+
+
+def _no_rows(table: str) -> pd.DataFrame:
+    """Return an empty frame with the columns and types that a batch of `table` has."""
+    types = {"VARCHAR": "str", "DATE": "datetime64[us]", "TIMESTAMP": "datetime64[us]"}
+    return pd.DataFrame(
+        {
+            c.name: pd.Series(dtype=types.get(c.type, "float64"))
+            for c in RAW_TABLES[table].all_columns
+            if c.filled_by == "source"
+        }
+    )
 
 
 Check = Callable[[Bench, GateCheck], Ruling]

@@ -75,6 +75,33 @@ def test_no_limit_stands_in_the_catalogue_that_nobody_reads(gate):
     assert set(gate.limits) <= _limits_read(gate.feed, gate.check)
 
 
+_NOTHING_TO_SAY = {"every_item_is_answered", "newest_month_is_recent"}
+"""What may be said of an empty warehouse that nobody asked anything for."""
+
+
+@pytest.mark.parametrize("feed", sorted(FEEDS))
+@pytest.mark.parametrize("framed", [True, False], ids=["empty frames", "no frames"])
+def test_a_night_without_a_row_passes_every_gate(feed, framed):
+    frames = {t.name: raw_frame(t.name, []) for t in FEEDS[feed]} if framed else {}
+    report = judge(an_extract(feed, frames, items=[]), catalog_with())
+    assert not report.refused
+    assert {f.check for f in report.findings if not f.passed} <= _NOTHING_TO_SAY
+    assert [f.check for f in report.findings] == list(CHECKS[feed])
+    assert report.quarantined.empty
+    assert {t: len(f) for t, f in report.accepted.items()} == dict.fromkeys(frames, 0)
+
+
+@pytest.mark.parametrize("feed", sorted(FEEDS))
+def test_a_batch_whose_rows_are_all_kept_out_is_judged_to_the_end(feed):
+    """Every row lacks its date: nothing is left for the later checks, and none of them trips."""
+    table = FEEDS[feed][0]
+    row = {c.name: "AAA" for c in table.columns if c.type == "VARCHAR"}
+    row |= {c.name: 1.0 for c in table.columns if c.type not in ("VARCHAR", "DATE")}
+    report = judge(an_extract(feed, {table.name: raw_frame(table.name, [row])}), catalog_with())
+    assert report.quarantined["rule"].tolist() == ["columns_have_their_types"]
+    assert [f.check for f in report.findings] == list(CHECKS[feed])
+
+
 def _one_row():
     frame = raw_frame(
         "fred_observations", [{"series_id": "RATE", "observed_on": "2024-05-30", "value": 4.0}]
