@@ -144,10 +144,15 @@ def weights_sum_to_hundred(bench: Bench, gate: GateCheck) -> Ruling:
 
 
 def lines_have_their_values(bench: Bench, gate: GateCheck) -> Ruling:
-    """Equity lines with a ticker have a weight and a market value; few lack one."""
+    """Equity lines with a ticker have a weight and a market value; few lack one.
+
+    An issuer whose files give no market value at all (State Street) is asked for weights only.
+    """
     holdings = bench.frame("fund_holdings")
     equity = (holdings["asset_class"] == "Equity") & holdings["ticker"].notna()
-    lacking = holdings[["market_value_usd", "weight_pct"]].isna().any(axis=1) & equity
+    valued = holdings["market_value_usd"].notna()
+    gives_values = valued.groupby([holdings[c] for c in _FILE_KEY]).transform("any")
+    lacking = equity & (holdings["weight_pct"].isna() | (gives_values & ~valued))
     share = _per_file(bench, lacking.astype("float64")) / _per_file(bench, equity.astype("float64"))
     rows = gx.expect_between(share, high=limit(gate, "max_share")).rows
     reasons = pd.Series(

@@ -109,8 +109,7 @@ def edition_is_not_older(bench: Bench, gate: GateCheck) -> Ruling:
     frame, stored = bench.frame(table), bench.stored(table)
     if frame.empty or stored.empty:
         return Ruling("no stored edition to compare with")
-    present = frame[frame["value"].notna()] if table == "shiller_history" else frame
-    came = present.groupby(entity).agg(newest=(dated, "max"), edition=("edition", "max"))
+    came = frame.groupby(entity).agg(newest=(dated, "max"), edition=("edition", "max"))
     came.index = came.index.astype("str")
     both = came.join(stored, how="inner")
     behind = (both["newest"] - both["newest_on"]).dt.days.astype("float64")

@@ -219,6 +219,18 @@ def test_lines_without_values_condemn_their_file():
     assert report.quarantined.iloc[0]["reason"] == "5.0 % of the equity lines lack a value"
 
 
+def test_an_issuer_that_gives_no_market_values_is_asked_for_weights_only():
+    def valueless(heads, lines):
+        return heads, lines.assign(market_value_usd=float("nan"))
+
+    def weightless(heads, lines):
+        return heads, lines.assign(weight_pct=lines["weight_pct"].mask(lines["line_no"] < 9, None))
+
+    assert finding(judge_files(*good_files(), edit=valueless), "lines_have_their_values").passed
+    report = judge_files(*good_files(), edit=weightless)
+    assert report.refused
+
+
 def test_net_assets_away_from_nav_are_warned_of():
     worth = 201 * 10_000.0 / SHARES
     navs = pd.DataFrame(

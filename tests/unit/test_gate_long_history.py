@@ -195,6 +195,13 @@ def test_months_after_the_as_of_date_are_kept_out_and_refuse_nothing():
     assert newest == pd.Timestamp("2024-02-01")
 
 
+def test_a_newest_month_without_a_value_is_as_new_as_the_stored_one():
+    known = stored(*((m, 1492, "1900-01-01", "2024-04-01", None) for m in MEASURES))
+    empty_end = {("earnings", "2024-04"): None, ("earnings", "2024-03"): None}
+    report = judge_workbook(workbook(changes=empty_end), history={"shiller_history": known})
+    assert finding(report, "edition_is_not_older").passed
+
+
 def test_a_workbook_that_ends_before_the_stored_one_refuses_the_batch():
     known = stored(*((m, 1492, "1900-01-01", "2024-05-01", None) for m in MEASURES))
     assert judge_workbook(workbook(), history={"shiller_history": known}).refused
