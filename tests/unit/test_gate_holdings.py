@@ -129,6 +129,20 @@ def test_another_funds_file_is_kept_out():
     assert len(own) == 202
 
 
+@pytest.mark.parametrize(
+    ("printed", "passes"),
+    [
+        ("SPDR® Test ETF Trust", True),
+        ("State Street® SPDR® Test ETF Trust", True),
+        ("State Street® SPDR® Other ETF Trust", False),
+    ],
+)
+def test_state_street_prints_its_own_name_around_the_funds(printed, passes):
+    fund = a_fund("SML", holdings=True, issuer="ssga", name_in_file="SPDR Test ETF Trust")
+    report = judge_files(a_file("2024-05-30", name=printed), funds=[fund])
+    assert finding(report, "files_are_of_their_fund").passed is passes
+
+
 def test_a_file_from_the_future_refuses_the_batch():
     report = judge_files(*good_files(), a_file("2024-06-03"))
     assert report.refused
