@@ -122,8 +122,11 @@ class Settings:
         chosen = self if world is None else replace(self, world=check_world(world))
         if warehouse is not None:
             chosen = replace(chosen, warehouse=Path(warehouse).resolve())
-        if world == "sample" and chosen.fred_api_key is None:
+        key = chosen.fred_api_key
+        if chosen.world == "sample" and key is None:
             chosen = replace(chosen, fred_api_key=Secret(SAMPLE_FRED_KEY))
+        if chosen.world == "live" and key is not None and key.reveal() == SAMPLE_FRED_KEY:
+            chosen = replace(chosen, fred_api_key=None)
         if as_of is not None:
             chosen = replace(chosen, as_of=as_of)
         if full_refresh is not None:

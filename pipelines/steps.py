@@ -242,9 +242,10 @@ def _fetch(night: Night, feed: str) -> Extract:
 
 def member_symbols(lines: pd.DataFrame, night: Night) -> list[str]:
     """Return the price symbols of every equity line that a universe's file ever named."""
+    lines = lines[lines["asset_class"] == "Equity"]
     return price_symbols(
         [
-            EquityLine(fund_id=fund_id, as_of_on=as_of_on, ticker=ticker)
+            EquityLine(fund_id=fund_id, as_of_on=as_of_on.date(), ticker=ticker)
             for fund_id, as_of_on, ticker in zip(
                 lines["fund_id"], lines["as_of_on"], lines["ticker"], strict=True
             )

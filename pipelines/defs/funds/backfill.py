@@ -5,6 +5,7 @@ the date in the file, gated and loaded like any other, so a month that is asked 
 nothing twice.
 """
 
+import warnings
 from datetime import date
 from typing import Any
 
@@ -16,6 +17,8 @@ from pipelines.resources import NightResource
 from pipelines.settings import Settings
 
 BACKFILL_KEY = dg.AssetKey(["landing", "fund_holdings_history"])
+# The policy is marked beta; it does what is needed here: one run for a whole range of months.
+warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2006-10-01", end_offset=1)
 
 
