@@ -152,6 +152,7 @@ def judge_feed(night: Night, feed: str) -> GateReport:
         history=stored,
         as_of=night.as_of,
         sessions=sessions_between(FIRST_SESSION, night.as_of),
+        full_refresh=night.settings.full_refresh,
     )
     night.landing.write_verdict(
         night.run_id,
