@@ -57,7 +57,7 @@ def test_the_z_score_of_one_creation_after_252_quiet_values(dbt_warehouse, sessi
     dbt_warehouse.build(*MODELS, as_of=sessions[256], command="run")
 
     for mart in ("fund_flows", "flow_signals"):
-        rows = dbt_warehouse.query(f"select flow_z from marts.{mart} order by traded_on")  # noqa: S608
+        rows = dbt_warehouse.query(f"select flow_z from marts.{mart} order by traded_on")
         assert len(rows) == 256
         assert rows["flow_z"].iloc[:255].isna().all()
         assert rows["flow_z"].iloc[255] == pytest.approx(251 / math.sqrt(252), rel=1e-9)
@@ -70,7 +70,7 @@ def test_rows_of_a_rebuild_for_a_past_day_are_the_rows_of_that_day(dbt_warehouse
     add_counts(dbt_warehouse, "BIG", sessions, [5000.0 - 9 * (i % 7) for i in range(90)], nav=4.0)
     past, present = sessions[60], sessions[90]
     marts = ("fund_flows", "flow_signals")
-    query = f"select * from marts.{{}} where known_on <= '{past}' order by all"  # noqa: S608
+    query = f"select * from marts.{{}} where known_on <= '{past}' order by all"
     dbt_warehouse.build(*MODELS, as_of=past, command="run")
     then = {mart: dbt_warehouse.query(query.format(mart)) for mart in marts}
     dbt_warehouse.build(*MODELS, TESTS, as_of=present)

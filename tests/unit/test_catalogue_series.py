@@ -115,7 +115,7 @@ def test_ranges_and_steps_hold_for_the_whole_recorded_history() -> None:
             from '{REPLAY}' where superseded is null and value <> '.'
         )
         select *, lag(value) over (partition by series_id order by date) from newest
-        """  # noqa: S608
+        """
     ).fetchall()
     odd = []
     for series_id, day, value, before in rows:
