@@ -7,34 +7,9 @@ bars as (
 
 ),
 
-newest as (
+bases as (
 
-    select
-        symbol,
-        source,
-        max(basis_on) as basis_on,
-    from bars
-    group by symbol, source
-
-),
-
-ranked as (
-
-    select
-        *,
-        {{ place_in_list(var('constituent_provider_order'), 'source') }} as preference,
-    from newest
-
-),
-
-chosen as (
-
-    select
-        symbol,
-        source,
-        basis_on,
-    from ranked
-    {{ first_row_per(['symbol'], ['coalesce(preference, 99)', 'source']) }}
+    select * from {{ ref('stg_prices__constituent_bases') }}
 
 ),
 
@@ -55,10 +30,10 @@ final as (
         bars.known_on_basis,
         bars.fetched_at,
     from bars
-    inner join chosen
-        on bars.symbol = chosen.symbol
-        and bars.source = chosen.source
-        and bars.basis_on = chosen.basis_on
+    inner join bases
+        on bars.symbol = bases.symbol
+        and bars.source = bases.source
+        and bars.basis_on = bases.basis_on
 
 )
 

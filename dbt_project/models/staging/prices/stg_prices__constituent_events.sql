@@ -7,31 +7,9 @@ events as (
 
 ),
 
-providers as (
+bases as (
 
-    select distinct
-        symbol,
-        source,
-    from events
-
-),
-
-ranked as (
-
-    select
-        providers.*,
-        {{ place_in_list(var('constituent_provider_order'), 'providers.source') }} as preference,
-    from providers
-
-),
-
-chosen as (
-
-    select
-        symbol,
-        source,
-    from ranked
-    {{ first_row_per(['symbol'], ['coalesce(preference, 99)', 'source']) }}
+    select * from {{ ref('stg_prices__constituent_bases') }}
 
 ),
 
@@ -48,9 +26,9 @@ final as (
         events.known_on,
         events.known_on_basis,
     from events
-    inner join chosen
-        on events.symbol = chosen.symbol
-        and events.source = chosen.source
+    inner join bases
+        on events.symbol = bases.symbol
+        and events.source = bases.source
     {{ first_row_per(
         ['events.symbol', 'events.event_kind', 'events.event_on'], ['events.known_on desc']
     ) }}

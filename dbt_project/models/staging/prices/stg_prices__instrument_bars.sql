@@ -7,42 +7,9 @@ bars as (
 
 ),
 
-instruments as (
+bases as (
 
-    select * from {{ ref('stg_reference__instruments') }}
-
-),
-
-newest as (
-
-    select
-        symbol,
-        source,
-        max(basis_on) as basis_on,
-    from bars
-    group by symbol, source
-
-),
-
-ranked as (
-
-    select
-        newest.*,
-        {{ place_in_list('instruments.provider_order', 'newest.source') }} as preference,
-    from newest
-    left join instruments
-        on newest.symbol = instruments.symbol
-
-),
-
-chosen as (
-
-    select
-        symbol,
-        source,
-        basis_on,
-    from ranked
-    {{ first_row_per(['symbol'], ['coalesce(preference, 99)', 'source']) }}
+    select * from {{ ref('stg_prices__instrument_bases') }}
 
 ),
 
@@ -63,10 +30,10 @@ final as (
         bars.known_on_basis,
         bars.fetched_at,
     from bars
-    inner join chosen
-        on bars.symbol = chosen.symbol
-        and bars.source = chosen.source
-        and bars.basis_on = chosen.basis_on
+    inner join bases
+        on bars.symbol = bases.symbol
+        and bars.source = bases.source
+        and bars.basis_on = bases.basis_on
 
 )
 

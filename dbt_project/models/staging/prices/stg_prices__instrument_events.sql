@@ -7,39 +7,9 @@ events as (
 
 ),
 
-instruments as (
+bases as (
 
-    select * from {{ ref('stg_reference__instruments') }}
-
-),
-
-providers as (
-
-    select distinct
-        symbol,
-        source,
-    from events
-
-),
-
-ranked as (
-
-    select
-        providers.*,
-        {{ place_in_list('instruments.provider_order', 'providers.source') }} as preference,
-    from providers
-    left join instruments
-        on providers.symbol = instruments.symbol
-
-),
-
-chosen as (
-
-    select
-        symbol,
-        source,
-    from ranked
-    {{ first_row_per(['symbol'], ['coalesce(preference, 99)', 'source']) }}
+    select * from {{ ref('stg_prices__instrument_bases') }}
 
 ),
 
@@ -56,9 +26,9 @@ final as (
         events.known_on,
         events.known_on_basis,
     from events
-    inner join chosen
-        on events.symbol = chosen.symbol
-        and events.source = chosen.source
+    inner join bases
+        on events.symbol = bases.symbol
+        and events.source = bases.source
     {{ first_row_per(
         ['events.symbol', 'events.event_kind', 'events.event_on'], ['events.known_on desc']
     ) }}
