@@ -1,7 +1,8 @@
 """From the issuer's ticker to the price symbol, and from holdings lines to what is priced.
 
-The rule lives here; the reviewed data it works on is `catalog/tickers.yaml`. In SQL the same rule
-reads the reference tables, which hold what `rules_known_on` returns. Nothing here fetches.
+The rule lives here; the reviewed data it works on is `catalog/tickers.yaml`. In SQL
+`stg_reference__ticker_renames` does what `rules_known_on` does and `int_universe_lines_mapped` what
+`map_ticker` does; `tests/dbt` compares them. Nothing here fetches.
 
 The rule, in this order, for the ticker of a file of a given date:
 

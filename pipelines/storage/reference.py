@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from pipelines.catalog.models import Catalog
 from pipelines.sources.calendar import FIRST_DAY, session_table
-from pipelines.sources.tickers import rules_known_on
 
 DAYS_AHEAD = 400
 """Sessions after the as-of date: release rules and next sessions look a year ahead."""
@@ -61,7 +60,7 @@ def write_reference(
 ) -> None:
     """Write all reference tables anew, in one transaction or not at all."""
     sessions = session_table(FIRST_DAY, as_of + timedelta(days=DAYS_AHEAD))
-    rows = catalog_rows(catalog, as_of=as_of)
+    rows = catalog_rows(catalog)
     connection.execute("begin")
     try:
         connection.execute("create schema if not exists reference")
@@ -77,13 +76,13 @@ def write_reference(
         raise
 
 
-def catalog_rows(catalog: Catalog, *, as_of: date) -> dict[str, list[Sequence[Any]]]:
+def catalog_rows(catalog: Catalog) -> dict[str, list[Sequence[Any]]]:
     """Return the catalogue as rows of the reference tables, in their columns' order.
 
-    Renames are those that could be applied on `as_of`: a night does not know a symbol that its
-    company took later.
+    Renames are all of them, as they are written down: which could be known on a day, and where a
+    chain of them leads, is for `stg_reference__ticker_renames`, so that a rebuild as of a past day
+    needs no other table than the night had.
     """
-    tickers = rules_known_on(catalog.tickers, as_of)
     return {
         "series": [
             (
@@ -106,7 +105,7 @@ def catalog_rows(catalog: Catalog, *, as_of: date) -> dict[str, list[Sequence[An
         "class_shares": [*sorted(catalog.tickers.class_shares.items())],
         "ticker_renames": [
             (r.universe_ticker, r.price_symbol, r.valid_from, r.valid_to, r.note)
-            for r in tickers.renames
+            for r in catalog.tickers.renames
         ],
         "ticker_reuses": [
             (r.price_symbol, r.valid_from, r.valid_to, r.note) for r in catalog.tickers.reuses
