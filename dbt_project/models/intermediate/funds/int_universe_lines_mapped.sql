@@ -62,7 +62,7 @@ final as (
             case when reuses.price_symbol is null then spelled.universe_ticker end
         ) as price_symbol,
         spelled.name,
-        case when spelled.sector not in ('-', '--') then spelled.sector end as sector,
+        spelled.sector,
         spelled.weight_pct,
         spelled.market_value_usd,
         spelled.price_usd,

@@ -18,7 +18,7 @@ named as (
 
     select
         funds.universe_id,
-        coalesce(nullif(nullif(lines.sector, '-'), '--'), 'unknown') as sector,
+        coalesce(lines.sector, 'unknown') as sector,
         lines.as_of_on,
         lines.known_on,
         lines.weight_pct,
