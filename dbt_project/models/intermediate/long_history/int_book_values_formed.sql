@@ -103,7 +103,8 @@ valued as (
 
 ),
 
--- Both sums of a side need all of its portfolios, or it has no ratio that month.
+-- Both sums of a side need all of its portfolios, or it has no ratio that month. Sums of decimals
+-- do not depend on the order of adding, so a rebuild has the same digits.
 sided as (
 
     select
@@ -115,7 +116,11 @@ sided as (
             when
                 count(valued.market_equity_musd) = max(sizes.portfolios)
                 and count(valued.book_equity_musd) = max(sizes.portfolios)
-                then sum(valued.market_equity_musd) / nullif(sum(valued.book_equity_musd), 0)
+                then
+                    cast(sum(cast(valued.market_equity_musd as decimal(38, 10))) as double)
+                    / nullif(
+                        cast(sum(cast(valued.book_equity_musd as decimal(38, 10))) as double), 0
+                    )
         end as pb_ratio,
         max(valued.known_on) as known_on,
         max(valued.known_on_basis) as known_on_basis,

@@ -92,10 +92,15 @@ final as (
             when previous_no >= session_no - {{ longest_pause }}
                 then cast(sign(close - previous_close) as tinyint)
         end as direction,
-        -- a decimal, so that sums over members do not depend on the order of adding
+        -- the difference first, since it is exact; a decimal, so that sums over members do not
+        -- depend on the order of adding
         case
             when previous_no >= session_no - {{ longest_pause }}
-                then cast(cast(close as double) / previous_close - 1 as decimal(24, 12))
+                then
+                    cast(
+                        cast(close - previous_close as double) / cast(previous_close as double)
+                        as decimal(24, 15)
+                    )
         end as return_ratio,
     from windows
 

@@ -15,6 +15,7 @@ compared as (
 
 ),
 
+-- added in one order, so that a rebuild has the same digits
 grouped as (
 
     select
@@ -22,10 +23,12 @@ grouped as (
         traded_on,
         count(*) as funds,
         count(flow_pct_aum) as funds_with_flow,
-        sum(aum_usd) as aum_usd,
-        sum(flow_usd) filter (where flow_pct_aum is not null) as flow_usd,
-        100 * sum(flow_usd) filter (where flow_pct_aum is not null)
-        / nullif(sum(previous_aum_usd) filter (where flow_pct_aum is not null), 0) as flow_pct_aum,
+        sum(aum_usd order by fund_id) as aum_usd,
+        sum(flow_usd order by fund_id) filter (where flow_pct_aum is not null) as flow_usd,
+        100 * sum(flow_usd order by fund_id) filter (where flow_pct_aum is not null)
+        / nullif(
+            sum(previous_aum_usd order by fund_id) filter (where flow_pct_aum is not null), 0
+        ) as flow_pct_aum,
         max(known_on) as known_on,
     from compared
     group by group_id, traded_on

@@ -63,12 +63,13 @@ grid as (
 
 ),
 
+-- decimals, so that a sum does not depend on the order of adding
 market_values as (
 
     select
         fund_id,
         as_of_on,
-        sum(market_value_usd) as market_value_usd,
+        cast(sum(cast(market_value_usd as decimal(38, 4))) as double) as market_value_usd,
     from holdings
     group by fund_id, as_of_on
 

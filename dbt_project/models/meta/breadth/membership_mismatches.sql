@@ -40,7 +40,8 @@ later_splits as (
         on_the_day.as_of_on,
         on_the_day.edition,
         on_the_day.line_no,
-        exp(sum(ln(splits.numerator / splits.denominator))) as split_factor,
+        exp(sum(ln(splits.numerator / splits.denominator) order by splits.event_on))
+            as split_factor,
     from on_the_day
     inner join splits
         on on_the_day.price_symbol = splits.symbol
