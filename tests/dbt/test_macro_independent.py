@@ -405,7 +405,9 @@ def regime(rows: Iterable[Row], sessions: list[date]) -> pd.DataFrame:
         for block, members in BLOCKS.items():
             known_members = [s for s in members if s in ages]
             row[f"is_{block}_reliable"] = bool(known_members) and not set(stale) & set(members)
-        row["is_reliable"] = all(row[f"is_{b}_reliable"] for b in BLOCKS if b != "projections")
+        row["is_reliable"] = all(
+            row[f"is_{b}_reliable"] for b in BLOCKS if b not in {"projections", "cycle"}
+        )
         out.append(row)
     frame = pd.DataFrame(out)
     return frame[frame.traded_on >= date(1990, 1, 2)].reset_index(drop=True)

@@ -224,14 +224,14 @@ final as (
 
     select
         *,
-        -- No figure is computed from the projections, so their age does not count here.
+        -- No figure is computed from the projections or from the recession flag, so their age
+        -- does not count here.
         is_inflation_reliable
         and is_policy_reliable
         and is_rates_reliable
         and is_credit_reliable
         and is_dollar_reliable
-        and is_labour_reliable
-        and is_cycle_reliable as is_reliable,
+        and is_labour_reliable as is_reliable,
     from joined
     where traded_on >= date '1990-01-02'
 
