@@ -6,8 +6,6 @@ unavailable beyond its limit.
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from datetime import date
@@ -173,23 +171,11 @@ def ui(
     world: WorldOption = None,
 ) -> None:
     """Start the Dagster UI and daemon; Ctrl-C stops both and their children."""
-    from pipelines.launch import prepare_dagster_home
+    from pipelines.ui import serve
 
     settings = _settings(world)
-    home = prepare_dagster_home(settings)
-    environment = child_environment(settings) | {"DAGSTER_HOME": str(home)}
-    command = [sys.executable, "-m", "dagster", "dev", "--module-name", "pipelines.definitions"]
-    command += ["--host", host, "--port", str(port)]
     console.print(f"{settings.world} world: http://{host}:{port} (Ctrl-C stops it)")
-    process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
-
-    def stop(*_: object) -> None:
-        os.killpg(process.pid, signal.SIGINT)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    code = process.wait()
-    raise typer.Exit(0 if code in (0, -signal.SIGINT, 130) else code)
+    raise typer.Exit(serve(settings, host=host, port=port))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,11 @@ from pipelines.exit_codes import Exit
 from pipelines.settings import PROJECT_DIR, Settings, child_environment, process_environment
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+CODE_LOCATION_TAG = ".dagster/repository"
+CODE_LOCATION = "__repository__@smallcaps"
+"""By this tag the UI shows a run under its job and on the timeline; `smallcaps` is the name of the
+code location in workspace.yaml, which `smallcaps ui` opens."""
+WORKSPACE = PROJECT_DIR / "workspace.yaml"
 DAGSTER_YAML = PROJECT_DIR / "warehouse" / "dagster_home" / "dagster.yaml"
 
 
@@ -56,7 +61,7 @@ def run_night(
         "from_landing": from_landing or "",
     }
     with _instance(settings) as instance:
-        result = _execute(job, {"night": {"config": resource}}, instance, settings, console)
+        result = _execute(job, resource, instance, settings, console)
     from pipelines.summary import conclude, print_summary
 
     conclusion = conclude(settings, result.run_id, error=_first_error(result))
@@ -66,16 +71,23 @@ def run_night(
 
 def backfill_holdings(settings: Settings, first: date, last: date, *, console: Console) -> Exit:
     """Materialise the month partitions of `landing/fund_holdings_history` from first to last."""
-    from pipelines.defs.funds.backfill import backfill_range
+    from pipelines.defs.funds.backfill import range_tags
     from pipelines.steps import check_before_run
 
     check_before_run(settings, from_landing=None)
+    resource = {
+        "world": settings.world,
+        "warehouse": str(settings.warehouse),
+        "as_of": settings.as_of.isoformat() if settings.as_of else "",
+    }
+    tags = range_tags(first, last)
     with _instance(settings) as instance:
-        success = backfill_range(settings, first, last, instance=instance)
-    console.print(
-        "backfill loaded; the next run publishes it" if success else "backfill refused, see the UI"
-    )
-    return Exit.PUBLISHED if success else Exit.REFUSED
+        result = _execute("holdings_backfill", resource, instance, settings, console, tags=tags)
+    if result.success:
+        console.print("backfill loaded; the next run publishes it")
+        return Exit.PUBLISHED
+    console.print(f"backfill not loaded: {_first_error(result)}", style="red", highlight=False)
+    return Exit.REFUSED
 
 
 @contextmanager
@@ -89,7 +101,13 @@ def _instance(settings: Settings) -> Iterator[Any]:
 
 
 def _execute(
-    job: str, resources: dict[str, Any], instance: Any, settings: Settings, console: Console
+    job: str,
+    resource: Mapping[str, Any],
+    instance: Any,
+    settings: Settings,
+    console: Console,
+    *,
+    tags: Mapping[str, str] | None = None,
 ) -> Any:
     """Execute a job in process, one line of progress for each step that starts."""
     from pipelines.definitions import defs
@@ -114,7 +132,11 @@ def _execute(
         try:
             return definition.execute_in_process(
                 instance=instance,
-                run_config={"resources": resources, "loggers": QUIET},
+                run_config={
+                    "resources": {"night": {"config": dict(resource)}},
+                    "loggers": QUIET,
+                },
+                tags={**(tags or {}), CODE_LOCATION_TAG: CODE_LOCATION},
                 raise_on_error=False,
             )
         finally:

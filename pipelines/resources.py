@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from pipelines.night import BRANCHES, Night
-from pipelines.settings import read_settings
+from pipelines.settings import Settings, read_settings
 from pipelines.steps import begin_night
 
 
@@ -26,7 +26,8 @@ class NightResource(dg.ConfigurableResource[Night]):
     )
     branches: list[str] = Field(
         default=[],
-        description=f"Branches whose checks the publication expects; empty: all ({BRANCHES}).",
+        description="Branches whose checks the publication expects; empty: all "
+        f"({', '.join(BRANCHES)}). Which assets run is the job's choice, not this list's.",
     )
     full_refresh: bool = Field(
         default=False, description="Ask the sources for whole histories, not only what is new."
@@ -35,16 +36,19 @@ class NightResource(dg.ConfigurableResource[Night]):
         default="", description="Run id whose landed payloads are loaded again, with no network."
     )
 
-    def begin(self, run_id: str) -> Night:
-        """Return the night of this run: the same object in every step of one process."""
-        settings = read_settings().with_options(
+    def settings(self) -> Settings:
+        """Return the settings of this run: the environment's, where no field says otherwise."""
+        return read_settings().with_options(
             world=self.world or None,
             warehouse=self.warehouse or None,
             as_of=date.fromisoformat(self.as_of) if self.as_of else None,
             full_refresh=self.full_refresh,
         )
+
+    def begin(self, run_id: str) -> Night:
+        """Return the night of this run: the same object in every step of one process."""
         return begin_night(
-            settings,
+            self.settings(),
             run_id,
             branches=tuple(self.branches) or BRANCHES,
             from_landing=self.from_landing or None,

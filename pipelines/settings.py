@@ -20,7 +20,8 @@ from pipelines.errors import ConfigurationError
 World = Literal["sample", "live"]
 WORLDS: tuple[str, ...] = get_args(World)
 
-PROJECT_DIR = Path(__file__).resolve().parent.parent
+PACKAGE_DIR = Path(__file__).resolve().parent
+PROJECT_DIR = PACKAGE_DIR.parent
 DBT_PROJECT_DIR = PROJECT_DIR / "dbt_project"
 
 PUBLIC_HOSTS: Mapping[str, str] = {

@@ -4,19 +4,28 @@ Only wiring is here. What is fetched, judged and loaded is decided in `pipelines
 checks there are, with severity and reason, in `catalog/gates.yaml`.
 """
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from pipelines.catalog.models import GateCheck, load_catalog
 from pipelines.quality.findings import Finding
 from pipelines.resources import NightResource
+from pipelines.settings import PACKAGE_DIR
 from pipelines.steps import fetch_feed, judge_feed, load_feed
+from pipelines.storage.asset_facts import FeedAge, read_feed_age
 from pipelines.storage.contracts import FEEDS, RawTable
+from pipelines.storage.warehouse import open_build
 
 POOL = "warehouse"
 EXTRACT_RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
 OWNERS = ["team:data-engineering"]
+# Marked beta; a link from an asset to its files is all that is asked of them.
+warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*CodeReference.*")
 
 
 def landing_key(feed: str) -> dg.AssetKey:
@@ -29,18 +38,33 @@ def raw_key(table: str) -> dg.AssetKey:
     return dg.AssetKey(["raw", table])
 
 
+def asset_tags(layer: str, branch: str) -> dict[str, str]:
+    """Return the tags by which the catalog can be filtered."""
+    return {"layer": layer, "branch": branch}
+
+
+def code_references(*paths: Path) -> dict[str, Any]:
+    """Return the metadata that links an asset to the files that define it."""
+    references: list[dg.LocalFileCodeReference | dg.UrlCodeReference] = [
+        dg.LocalFileCodeReference(file_path=str(path), label=path.name) for path in paths
+    ]
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=references)}
+
+
 def feed_definitions(
     feed: str,
     *,
     description: str,
     kinds: set[str],
+    files: tuple[str, ...],
     deps: list[dg.AssetKey] | None = None,
-    tags: dict[str, str] | None = None,
+    loaders: list[dg.AssetKey] | None = None,
 ) -> dg.Definitions:
     """Return the definitions of one feed: `landing/<feed>`, its gate, and its raw tables.
 
-    `deps` are raw assets that decide what to ask for (the members' files decide which symbols are
-    priced).
+    `files` of this package say how it is fetched. `deps` are raw assets that decide what to ask
+    for (the members' files decide which symbols are priced); `loaders` are other assets that load
+    into the same raw tables.
     """
     tables = FEEDS[feed]
     branch = tables[0].branch
@@ -55,11 +79,14 @@ def feed_definitions(
         description=description,
         retry_policy=EXTRACT_RETRY,
         pool=POOL,
-        tags=tags,
-        op_tags={"layer": "landing"},
+        tags=asset_tags("landing", branch),
+        metadata=code_references(
+            *(PACKAGE_DIR / f for f in files), PACKAGE_DIR / "catalog/gates.yaml"
+        ),
     )
     def land(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult[None]:
-        landed = fetch_feed(night.begin(context.run_id), feed)
+        tonight = night.begin(context.run_id)
+        landed = fetch_feed(tonight, feed)
         batch = landed.batch
         return dg.MaterializeResult(
             metadata={
@@ -85,15 +112,17 @@ def feed_definitions(
             yield _check_result(feed, finding)
 
     @dg.multi_asset(
-        specs=[_raw_spec(table, branch) for table in tables],
+        specs=[_raw_spec(table, branch, loaders or []) for table in tables],
         name=f"load_{feed}",
         pool=POOL,
-        op_tags={"layer": "raw"},
     )
     def load(
         context: dg.AssetExecutionContext, night: NightResource
     ) -> Iterator[dg.MaterializeResult[None]]:
-        loaded = load_feed(night.begin(context.run_id), feed)
+        tonight = night.begin(context.run_id)
+        loaded = load_feed(tonight, feed)
+        with open_build(tonight.settings) as connection:
+            age = read_feed_age(connection, feed)
         held_back = "\n".join(f"- `{i}`: {why}" for i, why in loaded.held_back.items())
         for table in tables:
             yield dg.MaterializeResult(
@@ -104,6 +133,7 @@ def feed_definitions(
                     "revised": loaded.revised[table.name],
                     "restated_items": ", ".join(loaded.restated) or "none",
                     "held_back": dg.MetadataValue.md(held_back or "none"),
+                    **_age_metadata(age),
                 },
             )
 
@@ -136,17 +166,43 @@ def _check_result(feed: str, finding: Finding) -> dg.AssetCheckResult:
     )
 
 
-def _raw_spec(table: RawTable, branch: str) -> dg.AssetSpec:
+def _age_metadata(age: FeedAge) -> Mapping[str, Any]:
+    """Return how old the feed's items are, and a table of those that are stale or silent."""
+    said: dict[str, Any] = {
+        "newest_on": f"{age.newest_on}",
+        "oldest_item": f"{age.oldest_item}: {age.oldest_on}",
+        "stale_items": age.stale_items,
+    }
+    if len(age.behind):
+        head = "| item | newest | stale since | required | answer |\n|---|---|---|---|---|"
+        rows = [
+            f"| {row['item']} | {_day(row['newest_on'], 'never')} "
+            f"| {_day(row['stale_since'], 'never had a row' if row['is_stale'] else 'fresh')} "
+            f"| {'yes' if row['is_required'] else 'no'} | {row['status']} {row['detail'] or ''} |"
+            for row in age.behind.head(50).to_dict("records")
+        ]
+        more = [f"| … and {len(age.behind) - 50} more | | | | |"] if len(age.behind) > 50 else []
+        said["behind"] = dg.MetadataValue.md("\n".join([head, *rows, *more]))
+    return said
+
+
+def _day(value: Any, missing: str) -> str:
+    return missing if pd.isna(value) else f"{value:%Y-%m-%d}"
+
+
+def _raw_spec(table: RawTable, branch: str, loaders: list[dg.AssetKey]) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=raw_key(table.name),
-        deps=[landing_key(table.feed)],
+        deps=[landing_key(table.feed), *loaders],
         group_name=branch,
         kinds={"duckdb", "table"},
         owners=OWNERS,
         description=f"{table.description}\n\nAppend-only ({table.revision}); "
         f"key ({', '.join(table.key)}).",
+        tags=asset_tags("raw", branch),
         metadata={
-            "dagster/table_name": f"raw.{table.name}",
+            **code_references(PACKAGE_DIR / "storage/contracts.py"),
+            "dagster/table_name": f"warehouse.raw.{table.name}",
             "dagster/column_schema": dg.TableSchema(
                 columns=[
                     dg.TableColumn(

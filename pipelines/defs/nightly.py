@@ -6,21 +6,41 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from pipelines.defs.funds.backfill import BACKFILL_KEY
 from pipelines.defs.publish.definitions import PUBLISHED_KEY
 from pipelines.night import BRANCHES, DBT_TAGS_OF_BRANCH
+from pipelines.resources import NightResource
 from pipelines.settings import read_settings
 from pipelines.sources.calendar import is_session
+from pipelines.summary import conclude
 
 NEW_YORK = ZoneInfo("America/New_York")
-EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.keys(
-    dg.AssetKey(["landing", "fund_holdings_history"])
-)
+EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.keys(BACKFILL_KEY)
+
+
+@dg.failure_hook(required_resource_keys={"night"})
+def close_the_run(context: dg.HookContext) -> None:
+    """Write in `meta.runs` that this run will not publish, whoever launched it."""
+    night: NightResource = context.resources.night
+    conclude(night.settings(), context.run_id)
+
+
+def _config(branches: list[str]) -> dict[str, Any]:
+    """Return the whole configuration of a night with its defaults, so that the launchpad shows it.
+
+    What each field does stands beside the editor; an empty one leaves it to the environment.
+    """
+    fields = {name: field.default for name, field in NightResource.model_fields.items()}
+    return {"resources": {"night": {"config": fields | {"branches": branches}}}}
+
 
 nightly = dg.define_asset_job(
     "nightly",
     selection=EVERYTHING,
+    config=_config([]),
     description="Fetch, gate, load, build and publish everything, on every session at 20:00.",
     executor_def=dg.in_process_executor,
+    hooks={close_the_run},
 )
 
 
@@ -31,9 +51,10 @@ def _branch_job(branch: str) -> Any:
     return dg.define_asset_job(
         f"nightly_{branch}",
         selection=(raw | models | publish) & EVERYTHING,
-        config=dg.RunConfig(resources={"night": {"config": {"branches": [branch]}}}),
+        config=_config([branch]),
         description=f"The {branch} branch alone, then a publication of the whole build.",
         executor_def=dg.in_process_executor,
+        hooks={close_the_run},
     )
 
 
@@ -52,11 +73,14 @@ branch_jobs = [_branch_job(branch) for branch in BRANCHES]
     description="20:00 New York on XNYS sessions: bars, H.15 and issuers' files are out by then.",
 )
 def every_session(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Ask for one run per session; a holiday is skipped with its reason."""
+    """Ask for one run per session; a holiday is skipped with its reason.
+
+    The run key is the session, so that one that has had its run is not asked for again.
+    """
     tick = context.scheduled_execution_time or datetime.now(NEW_YORK)
     day = tick.astimezone(NEW_YORK).date()
     if not is_session(day):
-        return dg.SkipReason(f"{day} is no XNYS session")
+        return dg.SkipReason(f"{day:%A} {day} is no XNYS session: nothing closed")
     return dg.RunRequest(run_key=day.isoformat(), tags={"session": day.isoformat()})
 
 

@@ -43,7 +43,10 @@ META_TABLES: Mapping[str, Mapping[str, MetaColumn]] = {
         "branches": _column("VARCHAR", "Branches that were run, with commas between."),
         "started_at": _needed("TIMESTAMP", "When it began (UTC)."),
         "finished_at": _column("TIMESTAMP", "When it ended (UTC); null while it runs or crashed."),
-        "status": _needed("VARCHAR", "running, published, refused, required_missing or failed."),
+        "status": _needed(
+            "VARCHAR",
+            "running, published, loaded (a backfill), refused, required_missing or failed.",
+        ),
     },
     "batches": {
         "batch_id": _BATCH,

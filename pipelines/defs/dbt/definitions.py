@@ -5,51 +5,25 @@ was built is a materialisation, a test that ran is a check result, and both go i
 which is what the publication trusts.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from dagster_dbt import dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from pipelines.defs.dbt import runner
-from pipelines.defs.gates import OWNERS, POOL
+from pipelines.defs.dbt.translator import TAGS, TRANSLATOR, relation_of
+from pipelines.defs.gates import POOL
+from pipelines.night import Night
+from pipelines.plots import PLOTS, draw_markdown
 from pipelines.resources import NightResource
 from pipelines.steps import record_checks
+from pipelines.storage.asset_facts import read_examples, read_frame, read_relation_facts
 from pipelines.storage.meta import CheckRecord
-
-TAGS = ("macro", "prices", "funds", "long_history", "breadth", "valuation")
-"""Every model carries exactly one: what stands on one refused batch stops, the rest goes on."""
+from pipelines.storage.warehouse import Connection, open_build
 
 MANIFEST = runner.prepare_manifest()
-
-
-class Translator(DagsterDbtTranslator):  # type: ignore[misc]
-    """Keys are schema.table, groups are the branches."""
-
-    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """Return `schema/table`; a source says its own key in its meta."""
-        if dbt_resource_props["resource_type"] == "source":
-            key: dg.AssetKey = super().get_asset_key(dbt_resource_props)
-            return key
-        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
-
-    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """Return the branch tag."""
-        return next((t for t in dbt_resource_props.get("tags", []) if t in TAGS), None)
-
-    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
-        """Return the owners of every model."""
-        return OWNERS
-
-
-TRANSLATOR = Translator(
-    settings=DagsterDbtTranslatorSettings(
-        enable_asset_checks=True,
-        # On, this would quietly replace the gate's blocking checks on the same tables.
-        enable_source_tests_as_checks=False,
-    )
-)
 
 
 def _assets_of(tag: str) -> dg.AssetsDefinition:
@@ -63,14 +37,12 @@ def _assets_of(tag: str) -> dg.AssetsDefinition:
     def build(context: dg.AssetExecutionContext, night: NightResource) -> Iterator[Any]:
         tonight = night.begin(context.run_id)
         keys = context.op_execution_context.selected_asset_keys
-        nodes = [n for n in _nodes(tag) if TRANSLATOR.get_asset_key(n) in keys]
-        results = runner.build(
-            [n["name"] for n in nodes],
-            build_path=tonight.settings.build_path,
-            variables={"as_of": tonight.as_of.isoformat()},
-        )
-        record_checks(tonight, _check_records(results))
-        yield from _events(results, set(context.selected_asset_check_keys))
+        checks = set(context.selected_asset_check_keys)
+        results = _run(tonight, [n for n in _nodes(tag) if _key(n) in keys], checks)
+        record_checks(tonight, check_records(results))
+        with open_build(tonight.settings) as connection:
+            yield from _materializations(results, connection)
+            yield from _check_results(results, checks, connection)
         broken = [r for r in results if r.status in ("error", "fail") and r.severity == "error"]
         if broken:
             raise dg.Failure(
@@ -83,6 +55,20 @@ def _assets_of(tag: str) -> dg.AssetsDefinition:
     return assets
 
 
+def _run(
+    night: Night, nodes: Sequence[Mapping[str, Any]], checks: set[dg.AssetCheckKey]
+) -> list[runner.NodeResult]:
+    """Build the selected models with their tests, or run checks alone where no model is asked."""
+    variables = {"as_of": night.as_of.isoformat()}
+    path = night.settings.build_path
+    if nodes:
+        return runner.build([n["name"] for n in nodes], build_path=path, variables=variables)
+    # An empty selection would be everything to dbt.
+    tests = [n for n in MANIFEST["nodes"].values() if n["resource_type"] == "test"]
+    names = [n["name"] for n in tests if _check_key(n["unique_id"]) in checks]
+    return runner.test(names, build_path=path, variables=variables) if names else []
+
+
 def _nodes(tag: str) -> list[dict[str, Any]]:
     return [
         n
@@ -91,7 +77,18 @@ def _nodes(tag: str) -> list[dict[str, Any]]:
     ]
 
 
-def _check_records(results: list[runner.NodeResult]) -> list[CheckRecord]:
+def _key(node: Mapping[str, Any]) -> dg.AssetKey:
+    return TRANSLATOR.get_asset_key(node)
+
+
+def _check_key(unique_id: str) -> dg.AssetCheckKey | None:
+    key: dg.AssetCheckKey | None = get_asset_check_key_for_test(
+        MANIFEST, TRANSLATOR, unique_id, None
+    )
+    return key
+
+
+def check_records(results: Iterable[runner.NodeResult]) -> list[CheckRecord]:
     """Return the tests' results for `meta.checks`; a skipped test did not run and is not there."""
     return [
         CheckRecord(
@@ -108,30 +105,58 @@ def _check_records(results: list[runner.NodeResult]) -> list[CheckRecord]:
     ]
 
 
-def _events(
-    results: list[runner.NodeResult], checks: set[dg.AssetCheckKey]
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Yield materialisations first, then check results, for what is in this step's selection."""
-    for result in results:
-        if result.resource_type in ("model", "seed") and result.status == "success":
-            node = MANIFEST["nodes"][result.unique_id]
-            metadata: dict[str, Any] = {"seconds": result.seconds}
-            if result.rows is not None:
-                metadata["dagster/row_count"] = result.rows
-            yield dg.MaterializeResult(asset_key=TRANSLATOR.get_asset_key(node), metadata=metadata)
+def _materializations(
+    results: Iterable[runner.NodeResult], connection: Connection
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Yield what was built: rows, newest date, seconds, and for a mart its picture."""
+    built = [r for r in results if r.resource_type in ("model", "seed") and r.status == "success"]
+    nodes = {r.unique_id: MANIFEST["nodes"][r.unique_id] for r in built}
+    relations = {
+        uid: relation_of(node)
+        for uid, node in nodes.items()
+        if node["config"]["materialized"] != "ephemeral"
+    }
+    facts = read_relation_facts(connection, relations.values())
+    for result in built:
+        metadata: dict[str, Any] = {"seconds": result.seconds}
+        relation = relations.get(result.unique_id)
+        if relation is not None:
+            fact = facts[relation]
+            metadata["dagster/row_count"] = fact.rows
+            if fact.newest_on is not None:
+                metadata["newest_on"] = f"{fact.newest_on} ({relation.dated})"
+            if relation.schema == "marts" and relation.name in PLOTS:
+                plot = PLOTS[relation.name]
+                picture = draw_markdown(plot, read_frame(connection, plot.sql))
+                metadata["plot"] = dg.MetadataValue.md(picture)
+        yield dg.MaterializeResult(asset_key=_key(nodes[result.unique_id]), metadata=metadata)
+
+
+def _check_results(
+    results: Iterable[runner.NodeResult], checks: set[dg.AssetCheckKey], connection: Connection
+) -> Iterator[dg.AssetCheckResult]:
+    """Yield the tests of this step's selection, a failed one with its query and some rows."""
     for result in results:
         if result.resource_type != "test" or result.status == "skipped":
             continue
-        key = get_asset_check_key_for_test(MANIFEST, TRANSLATOR, result.unique_id, None)
+        key = _check_key(result.unique_id)
         if key is None or key not in checks:
             continue
+        passed = result.status == "pass"
+        metadata: dict[str, Any] = {"failing_rows": result.failures}
+        if result.sql:
+            metadata["query"] = dg.MetadataValue.md(f"```sql\n{result.sql.strip()}\n```")
+        if not passed and result.failures and result.sql:
+            rows = read_examples(connection, result.sql)
+            metadata["examples"] = dg.MetadataValue.md(f"```\n{rows.to_string(index=False)}\n```")
         severity = dg.AssetCheckSeverity
         yield dg.AssetCheckResult(
             asset_key=key.asset_key,
             check_name=key.name,
-            passed=result.status == "pass",
+            passed=passed,
             severity=severity.WARN if result.status == "warn" else severity.ERROR,
-            metadata={"failing_rows": result.failures, "message": result.message or "ok"},
+            description="no row breaks it" if passed else result.message or result.status,
+            metadata=metadata,
         )
 
 

@@ -30,7 +30,10 @@ class DbtFailed(SmallcapsError):
 
 @dataclass(frozen=True, slots=True)
 class NodeResult:
-    """How one dbt node ended: `status` is dbt's (success, pass, warn, fail, error, skipped)."""
+    """How one dbt node ended: `status` is dbt's (success, pass, warn, fail, error, skipped).
+
+    `sql` is what was run: for a test, the query whose rows are the failures.
+    """
 
     unique_id: str
     resource_type: str
@@ -40,7 +43,7 @@ class NodeResult:
     message: str
     failures: int
     seconds: float
-    rows: int | None
+    sql: str
 
 
 def build(
@@ -55,10 +58,19 @@ def build(
     # A test that also looks at another branch's model runs in the build that comes last. Unit
     # tests prove arithmetic, not data: they run in `make test`.
     arguments += ["--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"]
-    result = _invoke(arguments, build_path)
-    if result.result is None:
-        raise DbtFailed(f"dbt build: {result.exception}")
-    return [_read_result(r) for r in result.result.results]
+    return _run(arguments, build_path)
+
+
+def test(
+    names: Sequence[str], *, build_path: Path, variables: Mapping[str, str]
+) -> list[NodeResult]:
+    """Run the named tests on the tables as they stand; nothing is built.
+
+    Raises:
+        DbtFailed: dbt stopped before it could run a single test.
+    """
+    arguments = ["test", "--select", *names, "--vars", json.dumps(dict(variables))]
+    return _run(arguments, build_path)
 
 
 def prepare_manifest() -> dict[str, Any]:
@@ -86,6 +98,13 @@ def release_warehouse() -> None:
     DuckDBConnectionManager.close_all_connections()
 
 
+def _run(arguments: Sequence[str], build_path: Path) -> list[NodeResult]:
+    result = _invoke(arguments, build_path)
+    if result.result is None:
+        raise DbtFailed(f"dbt {arguments[0]}: {result.exception}")
+    return [_read_result(r) for r in result.result.results]
+
+
 def _invoke(arguments: Sequence[str], build_path: Path) -> Any:
     from dbt.cli.main import dbtRunner
 
@@ -104,7 +123,6 @@ def _invoke(arguments: Sequence[str], build_path: Path) -> Any:
 
 def _read_result(result: Any) -> NodeResult:
     node = result.node
-    rows = result.adapter_response.get("rows_affected") if result.adapter_response else None
     return NodeResult(
         unique_id=node.unique_id,
         resource_type=str(node.resource_type),
@@ -114,5 +132,5 @@ def _read_result(result: Any) -> NodeResult:
         message=str(result.message or ""),
         failures=int(result.failures or 0),
         seconds=float(result.execution_time or 0.0),
-        rows=int(rows) if isinstance(rows, int) and rows >= 0 else None,
+        sql=str(getattr(node, "compiled_code", None) or ""),
     )

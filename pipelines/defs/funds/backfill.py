@@ -7,14 +7,13 @@ nothing twice.
 
 import warnings
 from datetime import date
-from typing import Any
 
 import dagster as dg
 
-from pipelines.defs.gates import EXTRACT_RETRY, OWNERS, POOL, raw_key
+from pipelines.defs.gates import EXTRACT_RETRY, OWNERS, POOL, asset_tags, code_references
 from pipelines.holdings_backfill import load_months
 from pipelines.resources import NightResource
-from pipelines.settings import Settings
+from pipelines.settings import PACKAGE_DIR
 
 BACKFILL_KEY = dg.AssetKey(["landing", "fund_holdings_history"])
 # The policy is marked beta; it does what is needed here: one run for a whole range of months.
@@ -27,11 +26,12 @@ MONTHS = dg.MonthlyPartitionsDefinition(start_date="2006-10-01", end_offset=1)
     partitions_def=MONTHS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="funds",
-    kinds={"ishares", "python"},
+    kinds={"ishares", "ssga", "python"},
     owners=OWNERS,
     retry_policy=EXTRACT_RETRY,
     pool=POOL,
-    metadata={"loads_into": raw_key("fund_holdings").to_user_string()},
+    tags=asset_tags("landing", "funds"),
+    metadata=code_references(PACKAGE_DIR / "holdings_backfill.py"),
 )
 def fund_holdings_history(
     context: dg.AssetExecutionContext, night: NightResource
@@ -68,25 +68,12 @@ backfill_job = dg.define_asset_job(
 backfill_defs = dg.Definitions(assets=[fund_holdings_history], jobs=[backfill_job])
 
 
-def backfill_range(settings: Settings, first: date, last: date, *, instance: Any) -> bool:
-    """Materialise the partitions from the month of `first` to that of `last` in one run."""
+def range_tags(first: date, last: date) -> dict[str, str]:
+    """Return the run tags that ask for the months from that of `first` to that of `last`."""
     keys = MONTHS.get_partition_keys_in_range(
         dg.PartitionKeyRange(f"{first:%Y-%m}-01", f"{last:%Y-%m}-01")
     )
-    result = dg.materialize(
-        [fund_holdings_history],
-        instance=instance,
-        resources={
-            "night": NightResource(
-                world=settings.world,
-                warehouse=str(settings.warehouse),
-                as_of=settings.as_of.isoformat() if settings.as_of else "",
-            )
-        },
-        tags={
-            "dagster/asset_partition_range_start": keys[0],
-            "dagster/asset_partition_range_end": keys[-1],
-        },
-        raise_on_error=False,
-    )
-    return bool(result.success)
+    return {
+        "dagster/asset_partition_range_start": keys[0],
+        "dagster/asset_partition_range_end": keys[-1],
+    }

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipelines.defs.funds.backfill import backfill_defs
+from pipelines.defs.funds.backfill import BACKFILL_KEY, backfill_defs
 from pipelines.defs.gates import feed_definitions
 
 defs = dg.Definitions.merge(
@@ -13,7 +13,9 @@ defs = dg.Definitions.merge(
             "the first load. The key is the date in the file: a holiday answers with the file "
             "before. Used by market_breadth (membership and weights) and sector_weights."
         ),
-        kinds={"ishares"},
+        kinds={"ishares", "ssga"},
+        files=("sources/funds.py", "sources/ishares.py", "sources/ssga.py", "catalog/funds.yaml"),
+        loaders=[BACKFILL_KEY],
     ),
     feed_definitions(
         "fund_shares",
@@ -21,7 +23,8 @@ defs = dg.Definitions.merge(
             "NAV and shares outstanding of each fund since inception, from the issuers' workbooks. "
             "Restated counts come as new rows. Used by fund_flows and flow_signals."
         ),
-        kinds={"ishares"},
+        kinds={"ishares", "ssga"},
+        files=("sources/funds.py", "sources/ishares.py", "sources/ssga.py", "catalog/funds.yaml"),
     ),
     backfill_defs,
 )

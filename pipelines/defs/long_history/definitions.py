@@ -13,6 +13,7 @@ defs = dg.Definitions.merge(
             "book lens of valuation_gaps."
         ),
         kinds={"csv"},
+        files=("sources/french.py",),
     ),
     feed_definitions(
         "shiller_history",
@@ -21,5 +22,6 @@ defs = dg.Definitions.merge(
             "workbook is an edition. Context of valuation_gaps."
         ),
         kinds={"excel"},
+        files=("sources/shiller.py",),
     ),
 )

@@ -14,6 +14,7 @@ defs = dg.Definitions.merge(
             "Used by macro_regime and valuation_gaps."
         ),
         kinds={"fred"},
+        files=("sources/fred_api.py", "sources/fred_graph.py", "catalog/fred_series.yaml"),
     ),
     feed_definitions(
         "fred_releases",
@@ -22,6 +23,7 @@ defs = dg.Definitions.merge(
             "without one the catalogue's release rules are the calendar. Used by freshness."
         ),
         kinds={"fred"},
+        files=("sources/fred_api.py",),
     ),
     feed_definitions(
         "agency_observations",
@@ -31,5 +33,6 @@ defs = dg.Definitions.merge(
             "not have, so that one host being down costs no mart its night."
         ),
         kinds={"treasury"},
+        files=("sources/agencies.py",),
     ),
 )

@@ -13,6 +13,7 @@ defs = dg.Definitions.merge(
             "Tiingo behind it where there is a key. Used by valuation_gaps and record_highs."
         ),
         kinds={"yahoo"},
+        files=("sources/prices.py", "catalog/instruments.yaml"),
     ),
     feed_definitions(
         "constituent_bars",
@@ -21,6 +22,7 @@ defs = dg.Definitions.merge(
             "(former members too, so that past breadth can be counted). Used by market_breadth."
         ),
         kinds={"yahoo"},
+        files=("sources/prices.py", "sources/tickers.py"),
         deps=[raw_key("fund_holdings"), raw_key("fund_files")],
     ),
 )

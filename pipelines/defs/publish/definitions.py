@@ -2,10 +2,12 @@
 
 import dagster as dg
 
-from pipelines.defs.dbt.definitions import MANIFEST, TRANSLATOR
-from pipelines.defs.gates import OWNERS, POOL
+from pipelines.defs.dbt.definitions import MANIFEST
+from pipelines.defs.dbt.translator import TRANSLATOR
+from pipelines.defs.gates import OWNERS, POOL, asset_tags, code_references
 from pipelines.publication import PUBLISHED_SCHEMAS, publish_night
 from pipelines.resources import NightResource
+from pipelines.settings import PACKAGE_DIR
 
 PUBLISHED_KEY = dg.AssetKey(["published", "warehouse"])
 
@@ -23,6 +25,8 @@ _PUBLISHED_MODELS = [
     kinds={"duckdb"},
     owners=OWNERS,
     pool=POOL,
+    tags=asset_tags("published", "all"),
+    metadata=code_references(PACKAGE_DIR / "publication.py", PACKAGE_DIR / "storage/publish.py"),
 )
 def published_warehouse(
     context: dg.AssetExecutionContext, night: NightResource

@@ -1,0 +1,132 @@
+"""One small picture per mart for the Dagster UI: what its newest years look like.
+
+A plot is a query and a way to draw its rows; the frame comes from the build file (`storage`), the
+drawing is pure and costs about 0.1 s. The pictures for readers are the dashboard's, not these.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+"""From Okabe and Ito's palette, which colour-blind readers can tell apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """`sql` returns a first column x and one column per line (or one value per bar)."""
+
+    title: str
+    unit: str
+    sql: str
+    kind: Literal["lines", "bars"] = "lines"
+    zero_line: bool = False
+
+
+PLOTS: Mapping[str, Plot] = {
+    "macro_regime": Plot(
+        "Core PCE inflation and the middle of the Fed's target range",
+        "%",
+        "select traded_on, core_pce_yoy_pct as core_pce, fed_target_mid_pct as fed_target "
+        "from marts.macro_regime order by traded_on",
+    ),
+    "valuation_gaps": Plot(
+        "Price ratio of small to large caps, z-score (below zero: small caps cheaper than usual)",
+        "standard deviations",
+        "pivot (select traded_on, pair_id, log_price_ratio_z from marts.valuation_gaps "
+        "where log_price_ratio_z is not null) on pair_id using first(log_price_ratio_z) "
+        "group by traded_on order by traded_on",
+        zero_line=True,
+    ),
+    "market_breadth": Plot(
+        "Members above their 200-day average, whole universe, last two years",
+        "% of members",
+        "pivot (select traded_on, universe_id, pct_above_200d from marts.market_breadth "
+        "where sector = 'all' and traded_on > (select max(traded_on) - interval 2 year "
+        "from marts.market_breadth)) on universe_id using first(pct_above_200d) "
+        "group by traded_on order by traded_on",
+    ),
+    "fund_flows": Plot(
+        "Money into each fund over the last 63 sessions, newest session of the fund",
+        "% of assets",
+        "select fund_id, flow_63d_pct_aum as flow from marts.fund_flows "
+        "qualify row_number() over (partition by fund_id order by traded_on desc) = 1 "
+        "order by flow",
+        kind="bars",
+        zero_line=True,
+    ),
+    "flow_signals": Plot(
+        "Flow into small minus large caps over 63 sessions, last five years",
+        "% of assets",
+        "select traded_on, small_minus_large_flow_63d_pct as small_minus_large "
+        "from marts.flow_signals where group_id = 'small_cap' and traded_on > "
+        "(select max(traded_on) - interval 5 year from marts.flow_signals) order by traded_on",
+        zero_line=True,
+    ),
+    "record_highs": Plot(
+        "Record closes per year",
+        "sessions",
+        "pivot (select year(s.traded_on) as year, i.index_id, h.traded_on "
+        "from reference.sessions as s "
+        "cross join (select distinct index_id from marts.record_highs) as i "
+        "left join marts.record_highs as h on h.traded_on = s.traded_on "
+        "and h.index_id = i.index_id where s.traded_on between "
+        "(select min(traded_on) from marts.record_highs) and (select max(traded_on) "
+        "from marts.record_highs)) on index_id using count(traded_on) "
+        "group by year order by year",
+    ),
+    "sector_weights": Plot(
+        "Russell 2000: weight of each sector in the newest file",
+        "% of the fund",
+        "select sector, weight_pct from marts.sector_weights where universe_id = 'russell_2000' "
+        "qualify as_of_on = max(as_of_on) over () order by weight_pct",
+        kind="bars",
+    ),
+}
+
+
+def draw_markdown(plot: Plot, frame: pd.DataFrame) -> str:
+    """Return the picture as Markdown with the PNG inside; says so where there is nothing to draw.
+
+    The figure is made without pyplot, so that no state outlives it.
+    """
+    frame = frame.dropna(how="all", axis="columns").dropna(how="all")
+    if frame.empty or len(frame.columns) < 2:
+        return "nothing to draw yet"
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    x, values = frame.columns[0], list(frame.columns[1:])
+    figure = Figure(figsize=(7.5, 3.2), dpi=90, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    if plot.kind == "bars":
+        axes.barh(frame[x].astype(str), frame[values[0]].astype(float), color=COLOURS[0])
+        axes.set_xlabel(plot.unit)
+    else:
+        for place, name in enumerate(values):
+            colour = COLOURS[place % len(COLOURS)]
+            axes.plot(frame[x], frame[name].astype(float), color=colour, lw=1.2, label=name)
+        axes.set_ylabel(plot.unit)
+        axes.legend(frameon=False, fontsize=8)
+    if plot.zero_line:
+        line = axes.axvline if plot.kind == "bars" else axes.axhline
+        line(0, color="#555555", lw=0.8)
+    axes.set_title(plot.title, fontsize=10, loc="left")
+    axes.tick_params(labelsize=8)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    canvas.draw()
+    # 32 colours are enough for lines and letters: 15 kB a picture in the event log, not 60.
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    png = io.BytesIO()
+    picture.quantize(32).save(png, format="png", optimize=True)
+    return f"![{plot.title}](data:image/png;base64,{base64.b64encode(png.getvalue()).decode()})"

@@ -1,0 +1,73 @@
+"""Start Dagster's UI and daemon, and stop them so that no child is left behind.
+
+Which warehouse they show comes with the settings; the definitions come from workspace.yaml.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from pipelines.launch import WORKSPACE, prepare_dagster_home
+from pipelines.settings import Settings, child_environment
+
+GRACE_SECONDS = 20.0
+"""Daemon threads and the code server take about 3 s to end; a run of theirs may take longer."""
+POLL_SECONDS = 0.05
+QUIET_WARNING = "ignore:Function `dev_command` is superseded"
+
+
+def serve(settings: Settings, *, host: str, port: int) -> int:
+    """Run `dagster dev` in a process group of its own until it ends or we are told to stop.
+
+    Ctrl-C and SIGTERM are passed on to the whole group; what has not ended after `GRACE_SECONDS`
+    is killed. Returns 0 after a stop that was asked for, else the exit code.
+    """
+    environment = child_environment(settings) | {
+        "DAGSTER_HOME": str(prepare_dagster_home(settings)),
+        "PYTHONWARNINGS": QUIET_WARNING,
+    }
+    command = [sys.executable, "-m", "dagster", "dev", "--workspace", str(WORKSPACE)]
+    command += ["--host", host, "--port", str(port)]
+    asked: list[float] = []
+
+    def stop(*_: object) -> None:
+        if not asked:
+            asked.append(time.monotonic())
+
+    # Before the child starts: a handled signal is reset to its default in the child, an ignored
+    # one (as in a script's background job) would stay ignored there and Ctrl-C would do nothing.
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+    group = process.pid
+    try:
+        while process.poll() is None and not asked:
+            time.sleep(POLL_SECONDS)
+    finally:
+        _end_group(process, group)
+    return 0 if asked else process.returncode
+
+
+def _end_group(process: subprocess.Popen[bytes], group: int) -> None:
+    """Ask the group to end, wait for its last member, and kill what does not end."""
+    for signal_number, seconds in ((signal.SIGINT, GRACE_SECONDS), (signal.SIGKILL, 5.0)):
+        _signal(group, signal_number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            process.poll()
+            if not _signal(group, 0):
+                return
+            time.sleep(POLL_SECONDS)
+
+
+def _signal(group: int, number: int) -> bool:
+    """Send a signal to a process group; return whether anybody was there to get it."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
