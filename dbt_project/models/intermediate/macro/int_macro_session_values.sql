@@ -12,11 +12,13 @@ known_states as (
 
 ),
 
+-- The catalogue counts from the date that a value is about, which says nothing of projections:
+-- their age counts from their last publication, four times a year, and one round may change nothing.
 limits as (
 
     select
         series_id,
-        stale_after_days,
+        case when frequency = 'annual' then 200 else stale_after_days end as stale_after_days,
     from {{ ref('stg_reference__series') }}
     union all
     select
@@ -78,7 +80,6 @@ final as (
         joined.value_known_on,
         joined.known_on_basis,
         joined.source,
-        -- Projections are dated in the future: their age counts from their last publication.
         coalesce(
             joined.traded_on - least(joined.observed_on, joined.state_known_on)
                 > limits.stale_after_days,
