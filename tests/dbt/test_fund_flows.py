@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 MODELS = ("+fund_flows", "+flow_signals", "+quarantined_counts")
-TESTS = "path:tests/funds"
 
 
 def add_fund(warehouse, fund_id: str, group: str) -> None:
@@ -73,8 +72,9 @@ def test_rows_of_a_rebuild_for_a_past_day_are_the_rows_of_that_day(dbt_warehouse
     query = f"select * from marts.{{}} where known_on <= '{past}' order by all"
     dbt_warehouse.build(*MODELS, as_of=past, command="run")
     then = {mart: dbt_warehouse.query(query.format(mart)) for mart in marts}
-    dbt_warehouse.build(*MODELS, TESTS, as_of=present)
+    outcomes = dbt_warehouse.build(*MODELS, as_of=present)
 
+    assert "test.smallcaps.assert_group_flows_add_up_to_fund_flows" in outcomes
     for mart in marts:
         assert len(then[mart]) == 2 * 60
         pd.testing.assert_frame_equal(then[mart], dbt_warehouse.query(query.format(mart)))

@@ -26,7 +26,7 @@ def test_dbt_in_process_lets_go_of_the_file(dbt_warehouse):
         "raw.instrument_bars",
         [{"symbol": "^RUT", "traded_on": date(2025, 1, 2), "close": 2231.67}],
     )
-    dbt_warehouse.build("stg_prices__instrument_bars")
+    dbt_warehouse.build("+stg_prices__instrument_bars")
 
     other = subprocess.run(
         [sys.executable, "-c", OPEN_READ_WRITE, str(dbt_warehouse.path)],
@@ -39,10 +39,10 @@ def test_dbt_in_process_lets_go_of_the_file(dbt_warehouse):
 
 
 def test_dbt_lets_go_of_the_file_after_a_failure_too(dbt_warehouse):
-    with pytest.raises(AssertionError, match="stg_prices__instrument_bars"):
+    with pytest.raises(AssertionError, match="stg_prices__instrument_bases"):
         broken = "drop table raw.instrument_bars"
         dbt_warehouse.execute(broken)
-        dbt_warehouse.build("stg_prices__instrument_bars")
+        dbt_warehouse.build("stg_prices__instrument_bases")
 
     dbt_warehouse.execute("create table raw.instrument_bars (symbol varchar)")
 
