@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from pipelines.night import Night
 from pipelines.quality.findings import GateReport
 from pipelines.sources.calendar import sessions_between
 from pipelines.sources.funds import fetch_fund_holdings
 from pipelines.steps import FetchSummary, fetch_context, judge_feed, land, load_feed
-from pipelines.storage import history, meta
+from pipelines.storage import history
 from pipelines.storage.warehouse import open_build
 
 FEED = "fund_holdings"
@@ -50,7 +50,4 @@ def load_months(night: Night, months: Sequence[date]) -> LoadedMonths:
     summary = land(night, extract)
     report = judge_feed(night, FEED)
     inserted = {} if report.refused else load_feed(night, FEED).inserted
-    with open_build(night.settings) as connection:
-        status = "refused" if report.refused else "loaded"
-        meta.finish_run(connection, night.run_id, status=status, finished_at=datetime.now(UTC))
     return LoadedMonths(summary, report, inserted)

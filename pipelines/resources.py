@@ -7,7 +7,10 @@ from pydantic import Field
 
 from pipelines.night import BRANCHES, Night
 from pipelines.settings import Settings, read_settings
-from pipelines.steps import begin_night
+from pipelines.steps import begin_night, end_night
+
+UNHAPPY = ("FAILURE", "IN_PROGRESS")
+"""How a step stands that failed, or that was cut short."""
 
 
 class NightResource(dg.ConfigurableResource[Night]):
@@ -53,3 +56,10 @@ class NightResource(dg.ConfigurableResource[Night]):
             branches=tuple(self.branches) or BRANCHES,
             from_landing=self.from_landing or None,
         )
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Close the run's row in `meta.runs`, however it was launched and however it ended."""
+        if context.run_id is None or context.instance is None:
+            return
+        steps = context.instance.get_run_step_stats(context.run_id)
+        end_night(context.run_id, failed=any(s.status and s.status.value in UNHAPPY for s in steps))

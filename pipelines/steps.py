@@ -28,6 +28,7 @@ from pipelines.sources.tickers import EquityLine, price_symbols
 from pipelines.storage import history, loader, meta, reference
 from pipelines.storage.dating import dating_rules
 from pipelines.storage.landing_records import LandedBatch, batch_id
+from pipelines.storage.reports import read_run_report
 from pipelines.storage.warehouse import Connection, open_build
 from pipelines.version import code_version
 
@@ -86,6 +87,28 @@ def begin_night(
         )
     _NIGHTS[run_id] = night
     return night
+
+
+def end_night(run_id: str, *, failed: bool) -> None:
+    """Forget the night of a run that is over, and close its row in `meta.runs` if it is open.
+
+    A publication has closed it already. Otherwise the run is refused (a check failed), failed, or
+    finished, where there was nothing to publish.
+    """
+    night = _NIGHTS.pop(run_id, None)
+    if night is None:
+        return
+    with open_build(night.settings) as connection:
+        report = read_run_report(connection, run_id)
+        if report.status != "running":
+            return
+        unhappy = "refused" if len(report.failed) else "failed"
+        meta.finish_run(
+            connection,
+            run_id,
+            status=unhappy if failed else "finished",
+            finished_at=datetime.now(UTC),
+        )
 
 
 def check_before_run(settings: Settings, *, from_landing: str | None) -> None:

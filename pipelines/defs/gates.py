@@ -19,6 +19,7 @@ from pipelines.settings import PACKAGE_DIR
 from pipelines.steps import fetch_feed, judge_feed, load_feed
 from pipelines.storage.asset_facts import FeedAge, read_feed_age
 from pipelines.storage.contracts import FEEDS, RawTable
+from pipelines.storage.errors import BatchMissing
 from pipelines.storage.warehouse import open_build
 
 POOL = "warehouse"
@@ -120,7 +121,14 @@ def feed_definitions(
         context: dg.AssetExecutionContext, night: NightResource
     ) -> Iterator[dg.MaterializeResult[None]]:
         tonight = night.begin(context.run_id)
-        loaded = load_feed(tonight, feed)
+        try:
+            loaded = load_feed(tonight, feed)
+        except BatchMissing as error:
+            raise dg.Failure(
+                f"{error}: a raw table is loaded from the batch of its own run, so select "
+                f"landing/{feed} with it, or launch a nightly job",
+                allow_retries=False,
+            ) from error
         with open_build(tonight.settings) as connection:
             age = read_feed_age(connection, feed)
         held_back = "\n".join(f"- `{i}`: {why}" for i, why in loaded.held_back.items())
@@ -198,7 +206,8 @@ def _raw_spec(table: RawTable, branch: str, loaders: list[dg.AssetKey]) -> dg.As
         kinds={"duckdb", "table"},
         owners=OWNERS,
         description=f"{table.description}\n\nAppend-only ({table.revision}); "
-        f"key ({', '.join(table.key)}).",
+        f"key ({', '.join(table.key)}). Loaded from the batch of the same run: materialise it "
+        f"together with `landing/{table.feed}`.",
         tags=asset_tags("raw", branch),
         metadata={
             **code_references(PACKAGE_DIR / "storage/contracts.py"),

@@ -12,17 +12,9 @@ from pipelines.night import BRANCHES, DBT_TAGS_OF_BRANCH
 from pipelines.resources import NightResource
 from pipelines.settings import read_settings
 from pipelines.sources.calendar import is_session
-from pipelines.summary import conclude
 
 NEW_YORK = ZoneInfo("America/New_York")
 EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.keys(BACKFILL_KEY)
-
-
-@dg.failure_hook(required_resource_keys={"night"})
-def close_the_run(context: dg.HookContext) -> None:
-    """Write in `meta.runs` that this run will not publish, whoever launched it."""
-    night: NightResource = context.resources.night
-    conclude(night.settings(), context.run_id)
 
 
 def _config(branches: list[str]) -> dict[str, Any]:
@@ -40,7 +32,6 @@ nightly = dg.define_asset_job(
     config=_config([]),
     description="Fetch, gate, load, build and publish everything, on every session at 20:00.",
     executor_def=dg.in_process_executor,
-    hooks={close_the_run},
 )
 
 
@@ -54,7 +45,6 @@ def _branch_job(branch: str) -> Any:
         config=_config([branch]),
         description=f"The {branch} branch alone, then a publication of the whole build.",
         executor_def=dg.in_process_executor,
-        hooks={close_the_run},
     )
 
 

@@ -45,7 +45,8 @@ META_TABLES: Mapping[str, Mapping[str, MetaColumn]] = {
         "finished_at": _column("TIMESTAMP", "When it ended (UTC); null while it runs or crashed."),
         "status": _needed(
             "VARCHAR",
-            "running, published, loaded (a backfill), refused, required_missing or failed.",
+            "running, published, refused, required_missing, failed, or finished: well, but with "
+            "nothing to publish (a backfill, single assets).",
         ),
     },
     "batches": {

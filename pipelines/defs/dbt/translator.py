@@ -124,8 +124,10 @@ def check_description(node: Node) -> str:
 
 def _column(name: str, column: Node) -> dg.TableColumn:
     said = column.get("meta") or column.get("config", {}).get("meta") or {}
-    parts = [" ".join(str(column.get("description", "")).split())]
-    parts += [f"{key}: {said[key]}" for key in ("unit", "source", "formula") if said.get(key)]
+    meaning = " ".join(str(column.get("description", "")).split())
+    known = [said[key] for key in ("unit", "formula", "source") if said.get(key)]
     return dg.TableColumn(
-        name, type=column.get("data_type") or "?", description="\n\n".join(p for p in parts if p)
+        name,
+        type=column.get("data_type") or "?",
+        description="\n\n".join([meaning, f"*{' · '.join(known)}*"] if known else [meaning]),
     )
