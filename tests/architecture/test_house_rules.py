@@ -81,8 +81,8 @@ def test_great_expectations_is_never_imported_at_module_level() -> None:
 LAYERS = {
     "errors": 0, "version": 2, "settings": 1, "exit_codes": 0,
     "catalog": 2, "plots": 2, "sources": 3, "sample": 4, "storage": 4, "quality": 4,
-    "night": 5, "fetchers": 5, "steps": 6, "publication": 6, "summary": 7, "console": 7,
-    "resources": 7, "defs": 8, "definitions": 9, "launch": 10, "cli": 11,
+    "night": 5, "fetchers": 6, "steps": 7, "publication": 8, "holdings_backfill": 8, "summary": 8,
+    "console": 9, "resources": 9, "defs": 10, "definitions": 11, "launch": 12, "ui": 13, "cli": 14,
 }  # fmt: skip
 
 

@@ -35,7 +35,9 @@ class FaultyAdapter(BaseAdapter):
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         answer = self.honest.send(request, **options)
-        return self.fault(request, answer) or answer
+        changed = self.fault(request, answer)
+        # Not `or`: a response that is not ok counts as false.
+        return answer if changed is None else changed
 
     def close(self) -> None:
         self.honest.close()
@@ -119,7 +121,10 @@ def run_sample_night(
     environment = child_environment(settings) | {"DAGSTER_HOME": str(home)}
     with process_environment(environment), dg.DagsterInstance.from_config(str(home)) as instance:
         result = job.execute_in_process(
-            instance=instance, resources={"night": FaultyNight(**config)}, raise_on_error=False
+            instance=instance,
+            resources={"night": FaultyNight()},
+            run_config={"resources": {"night": {"config": config}}},
+            raise_on_error=False,
         )
     events = result.all_events
     return NightResult(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import date
 from pathlib import Path
@@ -20,11 +21,14 @@ def _series(request: PreparedRequest) -> str:
 
 
 def _with_body(answer: Response, body: bytes, status: int = 200) -> Response:
-    answer._content = body
-    answer.raw = None
-    answer.status_code = status
-    answer.headers.pop("Content-Length", None)
-    return answer
+    """The same answer with another body, unread."""
+    changed = Response()
+    changed.status_code = status
+    changed.headers.update(answer.headers)
+    changed.headers["Content-Length"] = str(len(body))
+    changed.raw = io.BytesIO(body)
+    changed.url, changed.request = answer.url, answer.request
+    return changed
 
 
 def _observations(series_id: str, change: Fault) -> Fault:
