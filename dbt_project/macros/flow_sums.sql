@@ -1,7 +1,8 @@
 {#-
     Columns with the sum of daily flows over the last n sessions and over the year to date, in USD
     and as the sum of daily percentages. A window is full or null, and null too when more than a
-    fifth of its days have no flow.
+    fifth of its days have no flow. Summed as decimals (micro-dollars, 15 places of a percent), so
+    that the rows of a past day keep their digits when later days join.
 -#}
 {% macro flow_sums(partition_by) -%}
     {%- for name, frame in [
@@ -14,14 +15,14 @@
                 rows between {% if frame is none %}unbounded{% else %}{{ frame - 1 }}{% endif %} preceding and current row
             )
         {%- endset %}
-        {%- for column, unit in [('flow_usd', 'usd'), ('flow_pct_aum', 'pct_aum')] %}
+        {%- for column, unit, places in [('flow_usd', 'usd', 6), ('flow_pct_aum', 'pct_aum', 15)] %}
         case
             when
                 5 * (count(*) {{ over }} - count({{ column }}) {{ over }}) <= count(*) {{ over }}
                 {%- if frame is not none %}
                 and count(*) {{ over }} = {{ frame }}
                 {%- endif %}
-                then sum({{ column }}) {{ over }}
+                then cast(sum(cast({{ column }} as decimal(38, {{ places }}))) {{ over }} as double)
         end as flow_{{ name }}_{{ unit }},
         {%- endfor %}
     {%- endfor %}

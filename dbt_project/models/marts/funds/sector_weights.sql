@@ -39,7 +39,7 @@ totals as (
         known_on,
         cast(sum(cast(weight_pct as decimal(18, 8))) as double) as weight_pct,
         count(*) as line_count,
-        cast(sum(cast(market_value_usd as decimal(38, 4))) as double) as market_value_usd,
+        sum(cast(market_value_usd as decimal(38, 4))) as market_value_usd,
     from named
     group by universe_id, sector, as_of_on, known_on
 
@@ -53,14 +53,14 @@ final as (
         as_of_on,
         known_on,
         weight_pct,
-        100.0e0 * market_value_usd / nullif(
-            sum(market_value_usd) over (
+        100.0e0 * cast(market_value_usd as double) / nullif(
+            cast(sum(market_value_usd) over (
                 partition by universe_id, as_of_on
                 rows between unbounded preceding and unbounded following
-            ), 0
+            ) as double), 0
         ) as equity_weight_pct,
         cast(line_count as integer) as line_count,
-        market_value_usd,
+        cast(market_value_usd as double) as market_value_usd,
     from totals
 
 )
