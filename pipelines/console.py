@@ -18,7 +18,7 @@ from pipelines.settings import Settings
 from pipelines.storage import snapshot
 from pipelines.storage.errors import NothingPublished, WarehouseBusy
 from pipelines.storage.reports import read_behind, read_runs
-from pipelines.storage.warehouse import open_build
+from pipelines.storage.warehouse import read_build
 from pipelines.summary import SIMULATED, behind_table
 
 FREE_GB_WANTED = 5.0
@@ -27,10 +27,10 @@ FREE_GB_WANTED = 5.0
 
 def print_status(settings: Settings, console: Console) -> None:
     """Show what is published, the last runs, and which sources are behind."""
-    if settings.world == "sample":
-        console.print(f"[bold yellow]{SIMULATED}[/]")
     try:
         path = snapshot.published_path(settings)
+        if snapshot.read_world(settings) == "sample":
+            console.print(f"[bold yellow]{SIMULATED}[/]")
         published = snapshot.query(
             settings, "from meta.publications order by published_at desc limit 1"
         ).iloc[0]
@@ -43,7 +43,7 @@ def print_status(settings: Settings, console: Console) -> None:
         console.print("nothing published yet: smallcaps run")
     if not settings.build_path.exists():
         return
-    with open_build(settings) as connection:
+    with read_build(settings) as connection:
         runs = read_runs(connection)
         behind = read_behind(connection)
     table = Table(title="last runs", title_justify="left")
@@ -52,7 +52,7 @@ def print_status(settings: Settings, console: Console) -> None:
     for row in runs.to_dict("records"):
         started, as_of = f"{row['started_at']:%Y-%m-%d %H:%M}", f"{row['as_of']:%Y-%m-%d}"
         rest = [str(row[name]) for name in ("branches", "status", "code_version", "run_id")]
-        table.add_row(started, as_of, *rest[:3], rest[3][:8])
+        table.add_row(started, as_of, *rest)
     console.print(table)
     if len(behind):
         console.print(behind_table(behind, most=40))
@@ -65,6 +65,9 @@ def print_query(
     if format_ not in ("table", "csv", "json"):
         raise ConfigurationError(f"--format: {format_!r} is not one of table, csv, json")
     frame = snapshot.query(settings, sql)
+    simulated = snapshot.read_world(settings) == "sample"
+    if simulated and format_ != "table":
+        sys.stderr.write(f"{SIMULATED}\n")
     if format_ == "csv":
         sys.stdout.write(frame.to_csv(index=False))
         return
@@ -72,7 +75,7 @@ def print_query(
         rows = json.loads(frame.to_json(orient="records", date_format="iso"))
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")
         return
-    if settings.world == "sample":
+    if simulated:
         console.print(f"[yellow]{SIMULATED}[/]")
     table = Table()
     for name in frame.columns:
@@ -103,7 +106,7 @@ def print_doctor(settings: Settings, console: Console) -> bool:
         table.add_row(what, f"[{colours[state]}]{state}[/]", escape(found), escape(todo))
     console.print(table)
     if settings.build_path.exists() and checks[3][1] == "ok":
-        with open_build(settings) as connection:
+        with read_build(settings) as connection:
             behind = read_behind(connection)
         if len(behind):
             console.print(behind_table(behind, most=40))
@@ -147,7 +150,7 @@ def _check_lock(settings: Settings) -> Check:
     if not settings.build_path.exists():
         return "build file", "ok", "not there yet", "smallcaps run makes it"
     try:
-        with open_build(settings):
+        with read_build(settings):
             return "build file", "ok", "can be opened, world stamp agrees", ""
     except WarehouseBusy as error:
         return "build file", "stop", str(error), "wait for that process, or end it"

@@ -64,7 +64,12 @@ def run_night(
         result = _execute(job, resource, instance, settings, console)
     from pipelines.summary import conclude, print_summary
 
-    conclusion = conclude(settings, result.run_id, error=_first_error(result))
+    conclusion = conclude(
+        settings,
+        result.run_id,
+        error=_first_error(result),
+        misconfigured=_is_misconfigured(result),
+    )
     print_summary(settings, conclusion, console)
     return conclusion.exit_code
 
@@ -141,6 +146,15 @@ def _execute(
             )
         finally:
             logger.removeHandler(handler)
+
+
+def _is_misconfigured(result: Any) -> bool:
+    """Return whether a step ended with a ConfigurationError, e.g. a key that FRED refuses."""
+    errors = [e.step_failure_data.error for e in result.all_events if e.is_step_failure]
+    return any(
+        e is not None and "ConfigurationError" in {e.cls_name, e.cause.cls_name if e.cause else ""}
+        for e in errors
+    )
 
 
 def _first_error(result: Any) -> str:

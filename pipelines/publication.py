@@ -37,7 +37,7 @@ def publish_night(night: Night, manifest: Manifest) -> Publication:
         RequiredDataMissing: a required dataset is older than its limit.
     """
     log.info("publishing")
-    dictionary = data_dictionary(manifest)
+    dictionary = data_dictionary(manifest, night.catalog)
     with open_build(night.settings) as connection:
         meta.record_refused_counts(connection, run_id=night.run_id, judged_at=datetime.now(UTC))
     status = "published"
@@ -50,7 +50,7 @@ def publish_night(night: Night, manifest: Manifest) -> Publication:
             code_version=code_version(),
             dictionary=dictionary,
             marts=mart_columns(manifest),
-            restricted_columns=restricted_columns(dictionary, night.catalog),
+            restricted_columns=restricted_columns(dictionary),
         )
     except RequiredDataMissing:
         status = "required_missing"
@@ -114,7 +114,7 @@ def mart_columns(manifest: Manifest) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def data_dictionary(manifest: Manifest) -> pd.DataFrame:
+def data_dictionary(manifest: Manifest, catalog: Catalog) -> pd.DataFrame:
     """Return one row per published column: meaning, unit, source, formula, as the models say it."""
     rows = []
     for node in manifest["nodes"].values():
@@ -132,19 +132,27 @@ def data_dictionary(manifest: Manifest) -> pd.DataFrame:
                     "unit": said.get("unit"),
                     "source": said.get("source"),
                     "formula": said.get("formula"),
+                    "rights": strictest_rights(str(said.get("source")), catalog),
                 }
             )
     frame = pd.DataFrame(rows, columns=list(meta.dictionary().columns))
     return pd.concat([frame, meta.dictionary()], ignore_index=True)
 
 
-def restricted_columns(dictionary: pd.DataFrame, catalog: Catalog) -> dict[str, list[str]]:
+STRICTNESS = ("public_domain", "citation_required", "preapproval_required")
+
+
+def strictest_rights(source: str, catalog: Catalog) -> str | None:
+    """Return the strictest terms among the catalogued series that a column's source names."""
+    named = set(re.findall(r"[A-Z][A-Z0-9]{2,}", source))
+    rights = [s.rights for s in catalog.fred_series if s.id in named]
+    return max(rights, key=STRICTNESS.index, default=None)
+
+
+def restricted_columns(dictionary: pd.DataFrame) -> dict[str, list[str]]:
     """Return `schema.table` to the columns that come from series whose owner wants to be asked."""
-    restricted = {s.id for s in catalog.fred_series if s.rights == "preapproval_required"}
     found: dict[str, list[str]] = {}
-    for row in dictionary.to_dict("records"):
-        named = set(re.findall(r"[A-Z][A-Z0-9]{2,}", str(row["source"])))
-        if named & restricted:
-            table = f"{row['schema_name']}.{row['table_name']}"
-            found.setdefault(table, []).append(str(row["column_name"]))
+    for row in dictionary[dictionary["rights"] == "preapproval_required"].to_dict("records"):
+        table = f"{row['schema_name']}.{row['table_name']}"
+        found.setdefault(table, []).append(str(row["column_name"]))
     return found

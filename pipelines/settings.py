@@ -156,6 +156,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     pacing = env.get("SMALLCAPS_PACING", "on")
     if pacing not in ("on", "off"):
         raise ConfigurationError(f"SMALLCAPS_PACING: {pacing!r} is neither 'on' nor 'off'")
+    restricted = env.get("SMALLCAPS_PUBLISH_RESTRICTED", "on")
+    if restricted not in ("on", "off"):
+        raise ConfigurationError(
+            f"SMALLCAPS_PUBLISH_RESTRICTED: {restricted!r} is neither 'on' nor 'off'"
+        )
     fred_key = env.get("FRED_API_KEY") or (SAMPLE_FRED_KEY if world == "sample" else None)
     if fred_key is not None and not re.fullmatch(r"[0-9a-z]{32}", fred_key):
         raise ConfigurationError("FRED_API_KEY: not 32 lower-case letters and digits")
@@ -184,7 +189,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         sec_contact=contact,
         base_urls=urls,
         pacing=pacing == "on",
-        publish_restricted=env.get("SMALLCAPS_PUBLISH_RESTRICTED", "on") != "off",
+        publish_restricted=restricted == "on",
     )
 
 

@@ -20,7 +20,17 @@ from pipelines.storage.reports import RunReport, read_run_report
 from pipelines.storage.warehouse import open_build
 
 SIMULATED = "SIMULATED DATA: nothing here is a real price, rate or fund"
-EXIT_OF_STATUS = {"published": Exit.PUBLISHED, "required_missing": Exit.REQUIRED_MISSING}
+EXIT_OF_STATUS = {
+    "published": Exit.PUBLISHED,
+    "required_missing": Exit.REQUIRED_MISSING,
+    "misconfigured": Exit.USAGE,
+}
+TITLES = {
+    "published": "[bold green]published[/]",
+    "refused": "[bold red]not published: a gate refused[/]",
+    "required_missing": "[bold red]not published: a required dataset is too old[/]",
+    "misconfigured": "[bold red]not published: wrong configuration[/]",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +43,18 @@ class Conclusion:
     error: str
 
 
-def conclude(settings: Settings, run_id: str, *, error: str = "") -> Conclusion:
-    """Read how the run ended and close its row in `meta.runs` where no step did."""
+def conclude(
+    settings: Settings, run_id: str, *, error: str = "", misconfigured: bool = False
+) -> Conclusion:
+    """Read how the run ended and close its row in `meta.runs` where no step did.
+
+    `error` is the first step's failure, and `misconfigured` says that a person has to act on it.
+    """
     with open_build(settings) as connection:
         report = read_run_report(connection, run_id)
         if report.status in ("running", "unknown"):
-            status = "refused" if len(report.failed) else "failed"
+            failed = "misconfigured" if misconfigured else "failed"
+            status = "refused" if len(report.failed) else failed
             meta.finish_run(connection, run_id, status=status, finished_at=datetime.now(UTC))
             report = read_run_report(connection, run_id)
     try:
@@ -55,11 +71,7 @@ def print_summary(settings: Settings, conclusion: Conclusion, console: Console) 
     published = conclusion.exit_code is Exit.PUBLISHED
     if settings.world == "sample":
         console.print(f"[bold yellow]{SIMULATED}[/]")
-    title = {
-        Exit.PUBLISHED: "[bold green]published[/]",
-        Exit.REFUSED: "[bold red]not published: a gate refused[/]",
-        Exit.REQUIRED_MISSING: "[bold red]not published: a required dataset is too old[/]",
-    }[conclusion.exit_code]
+    title = TITLES.get(report.status, "[bold red]not published: a step failed[/]")
     console.print(f"{title}  {settings.world} world, as of {report.as_of}, run {report.run_id}")
     console.print(
         f"checks: {report.passed} passed, {len(report.warned)} warned, {len(report.failed)} failed"

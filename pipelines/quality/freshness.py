@@ -177,7 +177,7 @@ def feed_freshness(
     breadth mart's) has no entries.
     """
     if feed in ("fred_observations", "agency_observations"):
-        chosen = [s for s in catalog.fred_series if feed == "fred_observations" or s.id in newest]
+        chosen = [s for s in catalog.fred_series if feed == "fred_observations" or s.alternate]
         return series_freshness(chosen, newest, as_of=as_of)
     sessions = pd.DatetimeIndex(
         pd.to_datetime(sessions_between(as_of - timedelta(days=4000), as_of))

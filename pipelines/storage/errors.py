@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.errors import SmallcapsError
+from pipelines.errors import ConfigurationError, SmallcapsError
 
 
 class StorageError(SmallcapsError):
@@ -48,6 +48,10 @@ class PublishRefused(StorageError):
 
 class RequiredDataMissing(StorageError):
     """A required dataset is older than its limit; the last publication stays. Exit code 3."""
+
+
+class QueryRefused(ConfigurationError):
+    """A statement that DuckDB does not accept on the published file. Exit code 2."""
 
 
 class NothingPublished(StorageError):

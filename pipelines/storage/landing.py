@@ -18,6 +18,7 @@ import json
 import os
 import re
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
@@ -89,7 +90,7 @@ class Landing:
         path = self._body_path(payload.sha256)
         try:
             body = gzip.decompress(path.read_bytes())
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, zlib.error) as error:
             raise LandingCorrupt(
                 f"run {run_id}: payload {path} of {payload.provider} {payload.item}: {error}"
             ) from error

@@ -34,7 +34,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 def dictionary() -> pd.DataFrame:
     """Return the published meta tables' columns as rows of `meta.data_dictionary`."""
     rows = [
-        ["meta", table, column, c.type, c.meaning, None, "this pipeline", None]
+        ["meta", table, column, c.type, c.meaning, None, "this pipeline", None, None]
         for table, columns in META_TABLES.items()
         if table not in UNPUBLISHED
         for column, c in columns.items()
@@ -282,7 +282,8 @@ def replace_data_dictionary(connection: duckdb.DuckDBPyConnection, frame: pd.Dat
     names = list(TABLES["data_dictionary"])
     with_transaction(
         connection,
-        [("delete from meta.data_dictionary", [])],
+        # Created anew: the dictionary is derived, so a new column of it needs no migration.
+        [("drop table meta.data_dictionary", []), (table_ddl("data_dictionary"), [])],
         rows=frame[names],
         table="data_dictionary",
     )

@@ -127,6 +127,11 @@ META_TABLES: Mapping[str, Mapping[str, MetaColumn]] = {
         "unit": _column("VARCHAR", "Unit of its values."),
         "source": _column("VARCHAR", "Where the figures come from."),
         "formula": _column("VARCHAR", "How it is computed."),
+        "rights": _column(
+            "VARCHAR",
+            "Strictest terms of the series behind it: public_domain, citation_required or "
+            "preapproval_required; null where no catalogued series is named.",
+        ),
     },
     "item_loads": {
         "feed": _FEED,

@@ -17,7 +17,7 @@ import duckdb
 import pandas as pd
 
 from pipelines.settings import Settings
-from pipelines.storage.errors import NothingPublished
+from pipelines.storage.errors import NothingPublished, QueryRefused
 from pipelines.storage.versions import FILE_NAME
 from pipelines.storage.warehouse import apply_limits
 
@@ -57,14 +57,19 @@ def query(settings: Settings, sql: str, values: Sequence[Any] = ()) -> pd.DataFr
 
     Raises:
         NothingPublished: no run has published yet.
-        ValueError: DuckDB does not accept the statement; its message is DuckDB's own.
+        QueryRefused: DuckDB does not accept the statement; its message is DuckDB's own.
     """
     with open_published(settings) as connection:
         try:
             frame: pd.DataFrame = connection.execute(sql, list(values)).df()
         except duckdb.Error as error:
-            raise ValueError(str(error)) from error
+            raise QueryRefused(str(error)) from error
     return frame
+
+
+def read_world(settings: Settings) -> str:
+    """Return the world that the published file itself says it belongs to."""
+    return str(query(settings, "select world from meta.world")["world"].iloc[0])
 
 
 def read_publication(settings: Settings) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -29,13 +30,20 @@ STORAGE_VERSION = "v1.5.0"
 """Written explicitly: 1.5's default replays a stale .wal into a replaced file, 2.0's default
 cannot be read by 1.5."""
 
+LOCK_WAIT_S = 20.0
+"""A look at the build file (status, doctor) takes well under a second; a step of a night that
+meets one waits instead of failing. A whole night is longer than this and is named."""
+
+LOCK_POLL_S = 0.25
 MOST_MEMORY_BYTES = 8 * 1024**3
 SCHEMAS = ("raw", "reference", "meta", "staging", "intermediate", "marts")
 _PID = re.compile(r"Conflicting lock is held in (?P<program>.*?)\(PID (?P<pid>\d+)\)", re.DOTALL)
 
 
 @contextmanager
-def open_build(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_build(
+    settings: Settings, *, wait_s: float = LOCK_WAIT_S
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the build file read-write, creating folder, file, schemas and tables where absent.
 
     Raises:
@@ -43,14 +51,30 @@ def open_build(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
             or lost its content.
         WarehouseBusy: another process, or another open connection of this one, holds it.
     """
-    connection = connect_build(settings)
+    connection = connect_build(settings, wait_s=wait_s)
     try:
         yield connection
     finally:
         connection.close()
 
 
-def connect_build(settings: Settings) -> duckdb.DuckDBPyConnection:
+@contextmanager
+def read_build(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an existing build file read-only, for those who only look.
+
+    Raises:
+        ConfigurationError: the file belongs to another world.
+        WarehouseBusy: a run holds the file and did not let go within `LOCK_WAIT_S`.
+    """
+    connection = _connect(settings.build_path, read_only=True)
+    try:
+        _check_world(connection, settings)
+        yield connection
+    finally:
+        connection.close()
+
+
+def connect_build(settings: Settings, *, wait_s: float = LOCK_WAIT_S) -> duckdb.DuckDBPyConnection:
     """Return an open connection as `open_build` does; the caller closes it."""
     path = settings.build_path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,8 +82,8 @@ def connect_build(settings: Settings) -> duckdb.DuckDBPyConnection:
     if is_new:
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
         _stamp_path(path).unlink(missing_ok=True)
-        _connect(path, create=True).close()
-    connection = _connect(path)
+        _connect(path, create=True, wait_s=wait_s).close()
+    connection = _connect(path, wait_s=wait_s)
     try:
         _prepare(connection, settings, path)
     except BaseException:
@@ -105,22 +129,35 @@ def raw_table_ddl(table: RawTable) -> str:
     return f"create table if not exists raw.{table.name} ({body})"
 
 
-def _connect(path: Path, *, create: bool = False) -> duckdb.DuckDBPyConnection:
+def _connect(
+    path: Path,
+    *,
+    create: bool = False,
+    read_only: bool = False,
+    wait_s: float = LOCK_WAIT_S,
+) -> duckdb.DuckDBPyConnection:
+    """Open the file, waiting up to `wait_s` for another process to let go of it."""
     config = {"storage_compatibility_version": STORAGE_VERSION} if create else {}
-    try:
-        return duckdb.connect(str(path), config=config)
-    except duckdb.IOException as error:
-        held = _PID.search(str(error))
-        if held is None and "lock" not in str(error):
-            raise
-        by = f"process {held['pid']} ({held['program'].strip()})" if held else "another process"
-        raise WarehouseBusy(
-            f"{path}: {by} has the build file open; wait for it, or end it, and run again"
-        ) from error
-    except (duckdb.ConnectionException, duckdb.BinderException) as error:
-        raise WarehouseBusy(
-            f"{path}: this process has the build file open in another way: {error}"
-        ) from error
+    waited = 0.0
+    while True:
+        try:
+            return duckdb.connect(str(path), config=config, read_only=read_only)
+        except duckdb.IOException as error:
+            held = _PID.search(str(error))
+            if held is None and "lock" not in str(error):
+                raise
+            if waited < wait_s:
+                time.sleep(LOCK_POLL_S)
+                waited += LOCK_POLL_S
+                continue
+            by = f"process {held['pid']} ({held['program'].strip()})" if held else "another process"
+            raise WarehouseBusy(
+                f"{path}: {by} has the build file open; wait for it, or end it, and run again"
+            ) from error
+        except (duckdb.ConnectionException, duckdb.BinderException) as error:
+            raise WarehouseBusy(
+                f"{path}: this process has the build file open in another way: {error}"
+            ) from error
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, settings: Settings, path: Path) -> None:
@@ -131,14 +168,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, settings: Settings, path: Pa
     if found == (0,):
         _create(connection, settings, path)
         return
-    worlds = [row[0] for row in connection.execute("select world from meta.world").fetchall()]
-    if worlds != [settings.world]:
-        stamped = ", ".join(map(repr, worlds)) or "no world at all"
-        raise ConfigurationError(
-            f"the warehouse in {settings.warehouse} belongs to {stamped}, this run is for "
-            f"{settings.world!r}: set SMALLCAPS_WAREHOUSE to another folder, or SMALLCAPS_WORLD "
-            f"to the world of this one; the two never share a file"
-        )
+    _check_world(connection, settings)
     connection.execute("begin")
     meta.create_tables(connection)
     for schema in SCHEMAS:
@@ -147,6 +177,17 @@ def _prepare(connection: duckdb.DuckDBPyConnection, settings: Settings, path: Pa
         connection.execute(raw_table_ddl(table))
     connection.execute("commit")
     _check_contracts(connection, settings)
+
+
+def _check_world(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    worlds = [row[0] for row in connection.execute("select world from meta.world").fetchall()]
+    if worlds != [settings.world]:
+        stamped = ", ".join(map(repr, worlds)) or "no world at all"
+        raise ConfigurationError(
+            f"the warehouse in {settings.warehouse} belongs to {stamped}, this run is for "
+            f"{settings.world!r}: set SMALLCAPS_WAREHOUSE to another folder, or SMALLCAPS_WORLD "
+            f"to the world of this one; the two never share a file"
+        )
 
 
 def _create(connection: duckdb.DuckDBPyConnection, settings: Settings, path: Path) -> None:

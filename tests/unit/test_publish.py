@@ -42,8 +42,9 @@ DICTIONARY = pd.DataFrame(
             "percent",
             "A",
             "a - b",
+            "citation_required",
         ],
-        ["marts", "macro_regime", "gone", "DOUBLE", "No such column.", None, None, None],
+        ["marts", "macro_regime", "gone", "DOUBLE", "No such column.", None, None, None, None],
     ],
     columns=list(meta.TABLES["data_dictionary"]),
 )

@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from pipelines.storage import meta, snapshot
-from pipelines.storage.errors import NothingPublished
+from pipelines.storage.errors import NothingPublished, QueryRefused
 from pipelines.storage.publish import publish
 from pipelines.storage.warehouse import open_build
 from tests.fakes.storage import settings_in, stored
@@ -50,12 +50,12 @@ def test_a_query_gives_rows(published) -> None:
 
 
 def test_a_query_that_duckdb_does_not_accept_says_so_in_its_words(published) -> None:
-    with pytest.raises(ValueError, match="nowhere"):
+    with pytest.raises(QueryRefused, match="nowhere"):
         snapshot.query(published, "select * from nowhere")
 
 
 def test_readers_cannot_write(published) -> None:
-    with pytest.raises(ValueError, match="read-only"):
+    with pytest.raises(QueryRefused, match="read-only"):
         snapshot.query(published, "delete from marts.fund_flows")
     with (
         snapshot.open_published(published) as reader,

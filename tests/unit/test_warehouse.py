@@ -84,7 +84,10 @@ def test_a_busy_warehouse_names_the_process_that_holds_it(tmp_path) -> None:
     )
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(WarehouseBusy, match=f"process {holder.pid} "), open_build(settings):
+        with (
+            pytest.raises(WarehouseBusy, match=f"process {holder.pid} "),
+            open_build(settings, wait_s=0),
+        ):
             pass
     finally:
         holder.communicate(timeout=20)
