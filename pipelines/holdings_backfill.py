@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from pipelines.errors import ConfigurationError
 from pipelines.night import Night
 from pipelines.quality.findings import GateReport
 from pipelines.sources.calendar import sessions_between
@@ -37,8 +38,14 @@ def last_sessions(months: Sequence[date], *, until: date) -> list[date]:
 
 
 def load_months(night: Night, months: Sequence[date]) -> LoadedMonths:
-    """Load the holdings files of all funds as of the last session of each month."""
+    """Load the holdings files of all funds as of the last session of each month.
+
+    Raises:
+        ConfigurationError: none of the months has had a session yet.
+    """
     asked = last_sessions(months, until=night.as_of)
+    if not asked:
+        raise ConfigurationError(f"no session of these months has closed by {night.as_of}")
     with open_build(night.settings) as connection:
         states = history.read_item_states(connection, FEED)
     extract = fetch_fund_holdings(

@@ -164,7 +164,7 @@ def _check_result(feed: str, finding: Finding) -> dg.AssetCheckResult:
         check_name=finding.check,
         passed=finding.passed,
         severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
-        description=finding.message,
+        description=_describe(finding),
         metadata={
             "failing_rows": finding.failing_rows,
             "examples": dg.MetadataValue.md(
@@ -174,13 +174,23 @@ def _check_result(feed: str, finding: Finding) -> dg.AssetCheckResult:
     )
 
 
+def _describe(finding: Finding, most: int = 3) -> str:
+    """Return the finding with its first examples: which item, which row, why."""
+    if finding.passed or not finding.examples:
+        return finding.message
+    shown = "\n".join(f"- {example}" for example in finding.examples[:most])
+    more = len(finding.examples) - most
+    return f"{finding.message}\n\n{shown}" + (f"\n- … and {more} more" if more > 0 else "")
+
+
 def _age_metadata(age: FeedAge) -> Mapping[str, Any]:
     """Return how old the feed's items are, and a table of those that are stale or silent."""
     said: dict[str, Any] = {
-        "newest_on": f"{age.newest_on}",
-        "oldest_item": f"{age.oldest_item}: {age.oldest_on}",
+        "newest_on": f"{age.newest_on or 'no item has a date'}",
         "stale_items": age.stale_items,
     }
+    if age.oldest_item is not None:
+        said["oldest_item"] = f"{age.oldest_item}: {age.oldest_on}"
     if len(age.behind):
         head = "| item | newest | stale since | required | answer |\n|---|---|---|---|---|"
         rows = [

@@ -143,19 +143,21 @@ def _check_results(
         if key is None or key not in checks:
             continue
         passed = result.status == "pass"
+        finding = "no row breaks it" if passed else result.message or result.status
         metadata: dict[str, Any] = {"failing_rows": result.failures}
         if result.sql:
             metadata["query"] = dg.MetadataValue.md(f"```sql\n{result.sql.strip()}\n```")
         if not passed and result.failures and result.sql:
             rows = read_examples(connection, result.sql)
             metadata["examples"] = dg.MetadataValue.md(f"```\n{rows.to_string(index=False)}\n```")
+            finding += f"\n\nFor example {rows.iloc[0].to_dict()}"
         severity = dg.AssetCheckSeverity
         yield dg.AssetCheckResult(
             asset_key=key.asset_key,
             check_name=key.name,
             passed=passed,
             severity=severity.WARN if result.status == "warn" else severity.ERROR,
-            description="no row breaks it" if passed else result.message or result.status,
+            description=finding,
             metadata=metadata,
         )
 
