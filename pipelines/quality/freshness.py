@@ -197,4 +197,4 @@ def feed_freshness(
 
 _FILE_LIMIT_DAYS = {"french_portfolios": 100, "shiller_history": 100}
 """Calendar days from the newest labelled month: both files come out monthly, a month or two late
-(SOURCES.md, November 2026); METHODS calls data older than 100 days outside data."""
+(seen in November 2026)."""

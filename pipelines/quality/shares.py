@@ -1,7 +1,7 @@
 """What must be true of NAVs and share counts on the day they arrive.
 
 Judged here is what one row says of itself. Spikes of the count need the five sessions after and are
-judged again each night, in dbt (METHODS, fund flows).
+judged again each night, in dbt (docs/methods.md, section 4).
 """
 
 from __future__ import annotations

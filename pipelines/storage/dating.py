@@ -1,7 +1,7 @@
 """When could a row first be read? `known_on` and `known_on_basis` for every kind of raw table.
 
 Pure pandas: facts in, days out. The loader gathers the facts (what is stored, when the item was
-last looked at), the catalogue supplies the release rules. METHODS §1 says what the three bases
+last looked at), the catalogue supplies the release rules. docs/methods.md says what the three bases
 mean. One principle runs through all rules: an estimate may only be used for a day on which we had
 not looked yet. What was not there when we looked became known when we first saw it.
 """
