@@ -6,7 +6,13 @@ from datetime import date
 
 import pytest
 
-MODELS = ("+market_breadth", "+record_highs", "+sector_weights", "+membership_mismatches")
+MODELS = (
+    "+market_breadth",
+    "+record_highs",
+    "+sector_weights",
+    "+membership_mismatches",
+    "+unmatched_tickers",
+)
 
 
 def test_the_models_pass_their_unit_tests_and_build_on_an_empty_warehouse(dbt_warehouse):

@@ -130,7 +130,14 @@ def test_a_payload_that_broke_is_parsed_again_with_the_mended_parser(tmp_path) -
     assert again.outcomes == (ItemOutcome("fred-graph", "A", "fetched"), gone)
 
 
-@pytest.mark.parametrize("damage", [b"not gzip at all", gzip.compress(b"other content")])
+WHOLE = gzip.compress(b"other content", mtime=0)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"not gzip at all", WHOLE, WHOLE[:12] + b"\xff\xff" + WHOLE[14:], WHOLE[:15]],
+    ids=["not-gzip", "other-content", "damaged-stream", "cut"],
+)
 def test_a_damaged_payload_is_named_with_its_run(tmp_path, damage) -> None:
     landing = Landing(tmp_path)
     land(landing, payload(b"2024-01-01 1.5"))
