@@ -59,7 +59,9 @@ class NightResource(dg.ConfigurableResource[Night]):
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the run's row in `meta.runs`, however it was launched and however it ended."""
-        if context.run_id is None or context.instance is None:
+        if context.run is None or context.instance is None:
             return
-        steps = context.instance.get_run_step_stats(context.run_id)
-        end_night(context.run_id, failed=any(s.status and s.status.value in UNHAPPY for s in steps))
+        steps = context.instance.get_run_step_stats(context.run.run_id)
+        end_night(
+            context.run.run_id, failed=any(s.status and s.status.value in UNHAPPY for s in steps)
+        )

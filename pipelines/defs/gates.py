@@ -6,6 +6,7 @@ checks there are, with severity and reason, in `catalog/gates.yaml`.
 
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import dagster as dg
 import pandas as pd
 
 from pipelines.catalog.models import GateCheck, load_catalog
+from pipelines.errors import ConfigurationError
 from pipelines.quality.findings import Finding
 from pipelines.resources import NightResource
 from pipelines.settings import PACKAGE_DIR
@@ -25,8 +27,6 @@ from pipelines.storage.warehouse import open_build
 POOL = "warehouse"
 EXTRACT_RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
 OWNERS = ["team:data-engineering"]
-# Marked beta; a link from an asset to its files is all that is asked of them.
-warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*CodeReference.*")
 
 
 def landing_key(feed: str) -> dg.AssetKey:
@@ -46,10 +46,23 @@ def asset_tags(layer: str, branch: str) -> dict[str, str]:
 
 def code_references(*paths: Path) -> dict[str, Any]:
     """Return the metadata that links an asset to the files that define it."""
-    references: list[dg.LocalFileCodeReference | dg.UrlCodeReference] = [
-        dg.LocalFileCodeReference(file_path=str(path), label=path.name) for path in paths
-    ]
-    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=references)}
+    with warnings.catch_warnings():
+        # Marked beta; a link from an asset to its files is all that is asked of them.
+        warnings.filterwarnings("ignore", category=dg.BetaWarning)
+        references: list[dg.LocalFileCodeReference | dg.UrlCodeReference] = [
+            dg.LocalFileCodeReference(file_path=str(path), label=path.name) for path in paths
+        ]
+        value = dg.CodeReferencesMetadataValue(code_references=references)
+    return {"dagster/code_references": value}
+
+
+@contextmanager
+def never_again_what_is_misconfigured() -> Iterator[None]:
+    """Turn a configuration error into a failure that the retry policy leaves alone."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 def feed_definitions(
@@ -86,8 +99,8 @@ def feed_definitions(
         ),
     )
     def land(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult[None]:
-        tonight = night.begin(context.run_id)
-        landed = fetch_feed(tonight, feed)
+        with never_again_what_is_misconfigured():
+            landed = fetch_feed(night.begin(context.run.run_id), feed)
         batch = landed.batch
         return dg.MaterializeResult(
             metadata={
@@ -120,7 +133,7 @@ def feed_definitions(
     def load(
         context: dg.AssetExecutionContext, night: NightResource
     ) -> Iterator[dg.MaterializeResult[None]]:
-        tonight = night.begin(context.run_id)
+        tonight = night.begin(context.run.run_id)
         try:
             loaded = load_feed(tonight, feed)
         except BatchMissing as error:
@@ -196,7 +209,8 @@ def _age_metadata(age: FeedAge) -> Mapping[str, Any]:
         rows = [
             f"| {row['item']} | {_day(row['newest_on'], 'never')} "
             f"| {_day(row['stale_since'], 'never had a row' if row['is_stale'] else 'fresh')} "
-            f"| {'yes' if row['is_required'] else 'no'} | {row['status']} {row['detail'] or ''} |"
+            f"| {'yes' if row['is_required'] else 'no'} "
+            f"| {row['status']}{'' if pd.isna(row['detail']) else ': ' + row['detail']} |"
             for row in age.behind.head(50).to_dict("records")
         ]
         more = [f"| … and {len(age.behind) - 50} more | | | | |"] if len(age.behind) > 50 else []

@@ -14,7 +14,7 @@ from pipelines.settings import read_settings
 from pipelines.sources.calendar import is_session
 
 NEW_YORK = ZoneInfo("America/New_York")
-EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.keys(BACKFILL_KEY)
+EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.assets(BACKFILL_KEY)
 
 
 def _config(branches: list[str]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ nightly = dg.define_asset_job(
 def _branch_job(branch: str) -> Any:
     raw = dg.AssetSelection.groups(branch)
     models = dg.AssetSelection.groups(*DBT_TAGS_OF_BRANCH[branch])
-    publish = dg.AssetSelection.keys(PUBLISHED_KEY)
+    publish = dg.AssetSelection.assets(PUBLISHED_KEY)
     return dg.define_asset_job(
         f"nightly_{branch}",
         selection=(raw | models | publish) & EVERYTHING,
@@ -65,7 +65,8 @@ branch_jobs = [_branch_job(branch) for branch in BRANCHES]
 def every_session(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run per session; a holiday is skipped with its reason.
 
-    The run key is the session, so that one that has had its run is not asked for again.
+    A tick that is evaluated again after a crash of the daemon asks with the same key and so starts
+    nothing twice. What the run is for is decided when it runs (`as_of`: the newest closed day).
     """
     tick = context.scheduled_execution_time or datetime.now(NEW_YORK)
     day = tick.astimezone(NEW_YORK).date()

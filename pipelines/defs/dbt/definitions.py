@@ -13,7 +13,7 @@ from dagster_dbt import dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from pipelines.defs.dbt import runner
-from pipelines.defs.dbt.translator import TAGS, TRANSLATOR, relation_of
+from pipelines.defs.dbt.translator import TAGS, TRANSLATOR, attach_singular_tests, relation_of
 from pipelines.defs.gates import POOL
 from pipelines.night import Night
 from pipelines.plots import PLOTS, draw_markdown
@@ -23,7 +23,7 @@ from pipelines.storage.asset_facts import read_examples, read_frame, read_relati
 from pipelines.storage.meta import CheckRecord
 from pipelines.storage.warehouse import Connection, open_build
 
-MANIFEST = runner.prepare_manifest()
+MANIFEST = attach_singular_tests(runner.prepare_manifest())
 
 
 def _assets_of(tag: str) -> dg.AssetsDefinition:
@@ -35,7 +35,7 @@ def _assets_of(tag: str) -> dg.AssetsDefinition:
         pool=POOL,
     )
     def build(context: dg.AssetExecutionContext, night: NightResource) -> Iterator[Any]:
-        tonight = night.begin(context.run_id)
+        tonight = night.begin(context.run.run_id)
         keys = context.op_execution_context.selected_asset_keys
         checks = set(context.selected_asset_check_keys)
         results = _run(tonight, [n for n in _nodes(tag) if _key(n) in keys], checks)

@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import logging
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,9 @@ from pipelines.settings import DBT_PROJECT_DIR, dbt_environment, process_environ
 
 log = logging.getLogger(__name__)
 
-MANIFEST_PATH = DBT_PROJECT_DIR / "target" / "manifest.json"
+TARGET_DIR = DBT_PROJECT_DIR / "target"
+MANIFEST_PATH = TARGET_DIR / "prepared" / "manifest.json"
+"""Not dbt's own `target/manifest.json`, which every build writes anew while others read."""
 
 
 class DbtFailed(SmallcapsError):
@@ -74,16 +77,23 @@ def test(
 
 
 def prepare_manifest() -> dict[str, Any]:
-    """Return the manifest, parsed anew only where a project file is younger than it."""
+    """Return the manifest, parsed anew only where a project file is younger than it.
+
+    Several processes may do this at once: each parses in a folder of its own, and the file appears
+    whole or not at all.
+    """
     newest = max(
         p.stat().st_mtime
         for p in DBT_PROJECT_DIR.rglob("*")
         if p.suffix in {".sql", ".yml", ".csv", ".md"} and "target" not in p.parts
     )
     if not MANIFEST_PATH.exists() or MANIFEST_PATH.stat().st_mtime < newest:
-        result = _invoke(["parse"], Path(":memory:"))
-        if not result.success:
-            raise DbtFailed(f"dbt parse: {result.exception}")
+        MANIFEST_PATH.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=TARGET_DIR) as folder:
+            result = _invoke(["parse", "--target-path", folder], Path(":memory:"))
+            if not result.success:
+                raise DbtFailed(f"dbt parse: {result.exception}")
+            (Path(folder) / "manifest.json").replace(MANIFEST_PATH)
     manifest: dict[str, Any] = json.loads(MANIFEST_PATH.read_text(encoding="utf-8"))
     return manifest
 

@@ -79,7 +79,15 @@ class Translator(DagsterDbtTranslator):  # type: ignore[misc]
         )
         if spec is None:
             return None
-        return spec._replace(description=check_description(manifest["nodes"][unique_id]))
+        inlined = {
+            self.get_asset_key(n)
+            for n in manifest["nodes"].values()
+            if n["resource_type"] == "model" and n["config"]["materialized"] == "ephemeral"
+        }
+        return spec._replace(
+            description=check_description(manifest["nodes"][unique_id]),
+            additional_deps=[d for d in spec.additional_deps if d.asset_key not in inlined],
+        )
 
 
 TRANSLATOR = Translator(
@@ -89,6 +97,38 @@ TRANSLATOR = Translator(
         enable_source_tests_as_checks=False,
     )
 )
+
+
+def attach_singular_tests(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Say of each test that reads several models which of them it is about; return the manifest.
+
+    Without that Dagster shows no check for it. It is about the mart, and of two marts about the one
+    that is built from the other.
+    """
+    nodes = manifest["nodes"]
+    for test in nodes.values():
+        models = [m for m in test["depends_on"]["nodes"] if m.startswith("model.")]
+        if test["resource_type"] != "test" or test.get("attached_node") or len(models) < 2:
+            continue
+        test["attached_node"] = max(
+            models,
+            key=lambda m: (
+                nodes[m]["schema"] == "marts",
+                len(_ancestors(manifest, m) & set(models)),
+                m,
+            ),
+        )
+    return manifest
+
+
+def _ancestors(manifest: Node, unique_id: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [unique_id]
+    while waiting:
+        parents = set(manifest["parent_map"].get(waiting.pop(), [])) - found
+        found |= parents
+        waiting += parents
+    return found
 
 
 def relation_of(node: Node) -> Relation:

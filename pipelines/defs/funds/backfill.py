@@ -10,7 +10,14 @@ from datetime import date
 
 import dagster as dg
 
-from pipelines.defs.gates import EXTRACT_RETRY, OWNERS, POOL, asset_tags, code_references
+from pipelines.defs.gates import (
+    EXTRACT_RETRY,
+    OWNERS,
+    POOL,
+    asset_tags,
+    code_references,
+    never_again_what_is_misconfigured,
+)
 from pipelines.holdings_backfill import load_months
 from pipelines.resources import NightResource
 from pipelines.settings import PACKAGE_DIR
@@ -45,7 +52,8 @@ def fund_holdings_history(
     prices the members that it finds and publishes.
     """
     months = [date.fromisoformat(key) for key in context.partition_keys]
-    loaded = load_months(night.begin(context.run_id), months)
+    with never_again_what_is_misconfigured():
+        loaded = load_months(night.begin(context.run.run_id), months)
     if loaded.report.refused:
         raise dg.Failure(
             description="; ".join(loaded.report.reasons),
@@ -65,7 +73,7 @@ def fund_holdings_history(
 
 backfill_job = dg.define_asset_job(
     "holdings_backfill",
-    selection=dg.AssetSelection.keys(BACKFILL_KEY),
+    selection=dg.AssetSelection.assets(BACKFILL_KEY),
     description="Month-end holdings files of a range of months.",
     executor_def=dg.in_process_executor,
 )

@@ -37,7 +37,7 @@ def published_warehouse(
     run's colour says. Readers open `published/current/warehouse.duckdb`; the newest seven versions
     are kept, and `smallcaps publish --rollback` repoints the link.
     """
-    publication = publish_night(night.begin(context.run_id), MANIFEST)
+    publication = publish_night(night.begin(context.run.run_id), MANIFEST)
     rows = "\n".join(f"| {table} | {n:,} |" for table, n in publication.row_counts.items())
     return dg.MaterializeResult(
         metadata={
