@@ -102,8 +102,8 @@ def print_doctor(settings: Settings, console: Console) -> bool:
     table = Table(title=f"doctor, {settings.world} world", title_justify="left")
     for name in ("what", "state", "found", "what to do"):
         table.add_column(name, overflow="fold")
-    for what, state, found, todo in checks:
-        table.add_row(what, f"[{colours[state]}]{state}[/]", escape(found), escape(todo))
+    for what, state, found, advice in checks:
+        table.add_row(what, f"[{colours[state]}]{state}[/]", escape(found), escape(advice))
     console.print(table)
     if settings.build_path.exists() and checks[3][1] == "ok":
         with read_build(settings) as connection:
