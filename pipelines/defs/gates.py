@@ -208,7 +208,7 @@ def _age_metadata(age: FeedAge) -> Mapping[str, Any]:
         head = "| item | newest | stale since | required | answer |\n|---|---|---|---|---|"
         rows = [
             f"| {row['item']} | {_day(row['newest_on'], 'never')} "
-            f"| {_day(row['stale_since'], 'never had a row' if row['is_stale'] else 'fresh')} "
+            f"| {_day(row['stale_since'], 'never had a row' if row['is_stale'] else 'not stale')} "
             f"| {'yes' if row['is_required'] else 'no'} "
             f"| {row['status']}{'' if pd.isna(row['detail']) else ': ' + row['detail']} |"
             for row in age.behind.head(50).to_dict("records")

@@ -62,6 +62,13 @@ def test_every_model_says_its_grain_and_where_it_is_defined(
         assert f"{spec.key.path[1]}.sql`" in str(spec.description), spec.key
 
 
+def test_a_table_is_named_as_in_the_file(specs: dict[str, dg.AssetSpec]) -> None:
+    for key, spec in specs.items():
+        schema, table = spec.key.path
+        if schema not in ("landing", "published"):
+            assert spec.metadata["dagster/table_name"] == f"warehouse.{schema}.{table}", key
+
+
 def test_links_lead_to_files_that_exist(specs: dict[str, dg.AssetSpec]) -> None:
     for key, spec in specs.items():
         said = spec.metadata["dagster/code_references"]

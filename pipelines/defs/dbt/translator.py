@@ -66,6 +66,9 @@ class Translator(DagsterDbtTranslator):  # type: ignore[misc]
             str(dbt_resource_props.get("patch_path") or "").partition("://")[2],
         ]
         return said | {
+            # The file's own name as catalogue; a parse without a warehouse knows none.
+            "dagster/table_name": "warehouse."
+            f"{dbt_resource_props['schema']}.{dbt_resource_props['name']}",
             "dagster/column_schema": dg.TableSchema([_column(n, c) for n, c in columns]),
             **code_references(*(DBT_PROJECT_DIR / path for path in paths if path)),
         }
