@@ -27,6 +27,13 @@ TABLES: Mapping[str, tuple[str, ...]] = {
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the schema and every table that is not there yet."""
     connection.execute("create schema if not exists meta")
+    held = connection.execute(
+        "select column_name from duckdb_columns() where database_name = current_database() "
+        "and schema_name = 'meta' and table_name = 'data_dictionary' order by column_index"
+    ).fetchall()
+    if held and [row[0] for row in held] != list(TABLES["data_dictionary"]):
+        # Derived anew at each publication: a new column of it needs no migration.
+        connection.execute("drop table meta.data_dictionary")
     for name in META_TABLES:
         connection.execute(table_ddl(name))
 
@@ -282,8 +289,7 @@ def replace_data_dictionary(connection: duckdb.DuckDBPyConnection, frame: pd.Dat
     names = list(TABLES["data_dictionary"])
     with_transaction(
         connection,
-        # Created anew: the dictionary is derived, so a new column of it needs no migration.
-        [("drop table meta.data_dictionary", []), (table_ddl("data_dictionary"), [])],
+        [("delete from meta.data_dictionary", [])],
         rows=frame[names],
         table="data_dictionary",
     )

@@ -287,3 +287,15 @@ def test_the_catalogue_and_the_calendar_are_tables_written_anew_each_time(build)
         build, "select max(session_no) - count(*) + min(session_no) from reference.sessions"
     )
     assert gaps == [(1,)]
+
+
+def test_a_dictionary_of_older_columns_is_made_anew(tmp_path) -> None:
+    settings = settings_in(tmp_path)
+    with open_build(settings) as connection:
+        connection.execute("drop table meta.data_dictionary")
+        connection.execute("create table meta.data_dictionary (schema_name varchar)")
+    with open_build(settings) as connection:
+        columns = connection.execute(
+            "select column_name from duckdb_columns() where table_name = 'data_dictionary'"
+        ).fetchall()
+    assert ("rights",) in columns
