@@ -4,6 +4,7 @@ import dagster as dg
 
 from pipelines.defs import nightly
 from pipelines.defs.dbt import definitions as dbt
+from pipelines.defs.fundamentals import definitions as fundamentals
 from pipelines.defs.funds import definitions as funds
 from pipelines.defs.long_history import definitions as long_history
 from pipelines.defs.macro import definitions as macro
@@ -12,6 +13,6 @@ from pipelines.defs.publish import definitions as publish
 from pipelines.resources import NightResource
 
 defs = dg.Definitions.merge(
-    *(m.defs for m in (macro, prices, funds, long_history, dbt, publish, nightly)),
+    *(m.defs for m in (macro, prices, funds, long_history, fundamentals, dbt, publish, nightly)),
     dg.Definitions(resources={"night": NightResource()}, executor=dg.in_process_executor),
 )

@@ -15,6 +15,7 @@ from pipelines.sources.french import fetch_french_portfolios
 from pipelines.sources.funds import fetch_fund_holdings, fetch_fund_shares
 from pipelines.sources.payloads import Extract, FetchContext
 from pipelines.sources.prices import fetch_constituent_bars, fetch_instrument_bars
+from pipelines.sources.sec import fetch_sec_companies
 from pipelines.sources.shiller import fetch_shiller_history
 
 Fetcher = Callable[[Night, FetchContext], Extract]
@@ -27,6 +28,7 @@ FETCHERS: Mapping[str, Fetcher] = {
     "fund_shares": lambda n, c: fetch_fund_shares(n.client, n.catalog, c),
     "french_portfolios": lambda n, c: fetch_french_portfolios(n.client, n.catalog, c),
     "shiller_history": lambda n, c: fetch_shiller_history(n.client, n.catalog, c),
+    "sec_companies": lambda n, c: fetch_sec_companies(n.client, n.catalog, c),
 }
 """Feeds that need nothing but the night and its context."""
 

@@ -15,18 +15,20 @@ from pipelines.sources.http import HttpClient, Transport
 from pipelines.storage.landing import Landing
 
 NEW_YORK = ZoneInfo("America/New_York")
-BRANCHES = ("macro", "prices", "funds", "long_history")
+BRANCHES = ("macro", "prices", "funds", "long_history", "fundamentals")
 FEEDS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
     "macro": ("fred_observations", "fred_releases", "agency_observations"),
     "prices": ("instrument_bars", "constituent_bars"),
     "funds": ("fund_holdings", "fund_shares"),
     "long_history": ("french_portfolios", "shiller_history"),
+    "fundamentals": ("sec_companies", "sec_facts"),
 }
 DBT_TAGS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
     "macro": ("macro",),
     "prices": ("prices", "breadth", "valuation"),
-    "funds": ("funds", "breadth"),
+    "funds": ("funds", "breadth", "fundamentals"),
     "long_history": ("long_history", "valuation"),
+    "fundamentals": ("fundamentals",),
 }
 """Models to build when a branch runs alone: its own, and those that stand on it."""
 

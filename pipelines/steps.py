@@ -24,6 +24,7 @@ from pipelines.sources.calendar import sessions_between
 from pipelines.sources.http import Transport
 from pipelines.sources.parsers import PARSERS
 from pipelines.sources.payloads import Extract, FetchContext, ItemOutcome, ItemState
+from pipelines.sources.sec import fetch_sec_facts
 from pipelines.sources.tickers import EquityLine, price_symbols
 from pipelines.storage import history, loader, meta, reference
 from pipelines.storage.dating import dating_rules
@@ -36,6 +37,8 @@ log = logging.getLogger("pipelines.steps")
 
 _NIGHTS: dict[str, Night] = {}
 FIRST_SESSION = date(1950, 1, 3)
+SAMPLE_CONTACT = {"sample": "nobody, the sample world is asked"}
+"""The live world needs a real one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,9 +262,21 @@ def _fetch(night: Night, feed: str) -> Extract:
         if feed in FETCHERS:
             connection.close()
             return FETCHERS[feed](night, context)
-        symbols = member_symbols(history.read_universe_lines(connection), night)
+        lines = history.read_universe_lines(connection)
+        if feed == "sec_facts":
+            ciks = history.read_company_keys(connection)
+            connection.close()
+            present = member_symbols(newest_files(lines), night)
+            return fetch_sec_facts(night.client, night.catalog, context, present, ciks)
+        symbols = member_symbols(lines, night)
         stored = history.read_history(connection, feed)[f"{feed}__overlap"]
     return fetch_bars(night, context, feed, symbols=symbols, stored=stored)
+
+
+def newest_files(lines: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines of each fund's newest file."""
+    newest = lines.groupby("fund_id")["as_of_on"].transform("max")
+    return lines[lines["as_of_on"] == newest]
 
 
 def member_symbols(lines: pd.DataFrame, night: Night) -> list[str]:
@@ -295,6 +310,7 @@ def fetch_context(night: Night, feed: str, states: Mapping[str, ItemState]) -> F
         full_refresh=night.settings.full_refresh,
         fred_api_key=night.settings.fred_api_key,
         tiingo_api_key=night.settings.tiingo_api_key,
+        sec_contact=night.settings.sec_contact or SAMPLE_CONTACT.get(night.settings.world),
         progress=log.info,
     )
 

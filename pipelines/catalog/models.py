@@ -164,6 +164,32 @@ class TickerMap(Entry):
     reuses: tuple[TickerReuse, ...]
 
 
+class ConceptTag(Entry):
+    """One XBRL tag under which companies report a concept, with the years in which they used it."""
+
+    tag: str
+    taxonomy: Literal["us-gaap", "dei"] = "us-gaap"
+    from_year: int | None = None
+    to_year: int | None = None
+    """First and last fiscal year of its usual use; None where it has no such end."""
+    note: str = ""
+
+
+class Concept(Entry):
+    """One figure of the financial statements, under whatever tags companies report it.
+
+    The first of `tags` that a company reports for a period counts. `kind`: a `flow` covers a
+    period, an `instant` describes a day.
+    """
+
+    id: str
+    title: str
+    unit: Literal["USD", "USD/shares", "shares"]
+    kind: Literal["flow", "instant"]
+    tags: tuple[ConceptTag, ...] = Field(min_length=1)
+    why: str
+
+
 class Provider(Entry):
     """How one provider wants to be asked."""
 
@@ -182,6 +208,8 @@ class Provider(Entry):
     terms: str
     breaker_after: int = Field(default=8, ge=1)
     """Consecutive failures after which the provider is left alone for the rest of the run."""
+    paced_with: str | None = None
+    """Provider whose limit this one counts towards: their requests keep one common distance."""
 
 
 class GateCheck(Entry):
@@ -203,6 +231,14 @@ class Catalog(Entry):
     tickers: TickerMap
     providers: tuple[Provider, ...]
     gate_checks: tuple[GateCheck, ...]
+    concepts: tuple[Concept, ...] = ()
+
+    @model_validator(mode="after")
+    def _a_tag_has_one_meaning(self) -> Catalog:
+        tags = [t.tag for c in self.concepts for t in c.tags]
+        if doubled := sorted({t for t in tags if tags.count(t) > 1}):
+            raise ValueError(f"concepts.yaml: a tag stands for two concepts: {doubled[0]}")
+        return self
 
     def series(self, series_id: str) -> FredSeries:
         """Return one series; KeyError if the catalogue has none of that id."""
@@ -285,6 +321,7 @@ def load_catalog_from(folder: Path) -> Catalog:
         tickers=tickers,
         providers=read_entries(folder / "providers.yaml", Provider, id_field="id"),
         gate_checks=tuple(checks),
+        concepts=read_entries(folder / "concepts.yaml", Concept, id_field="id"),
     )
 
 

@@ -195,6 +195,7 @@ def feed_freshness(
     return []
 
 
-_FILE_LIMIT_DAYS = {"french_portfolios": 100, "shiller_history": 100}
+_FILE_LIMIT_DAYS = {"french_portfolios": 100, "shiller_history": 100, "sec_facts": 130}
 """Calendar days from the newest labelled month: both files come out monthly, a month or two late
-(seen in November 2026)."""
+(seen in November 2026). A company's newest filing: the longest wait is from its third quarter's
+10-Q to its 10-K, about 115 days."""

@@ -15,7 +15,16 @@ import pandas as pd
 
 from pipelines.catalog.models import Catalog, GateCheck
 from pipelines.errors import ConfigurationError
-from pipelines.quality import bar_moves, bars, holdings, long_history, macro, shares, structure
+from pipelines.quality import (
+    bar_moves,
+    bars,
+    fundamentals,
+    holdings,
+    long_history,
+    macro,
+    shares,
+    structure,
+)
 from pipelines.quality.bench import Bench, Check, Ruling
 from pipelines.quality.findings import QUARANTINE_COLUMNS, Finding, GateReport
 from pipelines.sources.payloads import Extract
@@ -102,6 +111,21 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         long_history.edition_is_not_older,
         structure.history_has_not_shrunk,
         long_history.newest_month_is_recent,
+    ),
+    "sec_companies": _named(
+        *_SHAPE,
+        structure.no_row_is_in_the_future,
+        fundamentals.companies_have_their_keys,
+        fundamentals.list_is_whole,
+    ),
+    "sec_facts": _named(
+        *_SHAPE,
+        structure.no_row_is_in_the_future,
+        fundamentals.facts_are_catalogued,
+        fundamentals.filings_follow_their_period,
+        fundamentals.facts_are_plausible,
+        structure.history_has_not_shrunk,
+        fundamentals.filings_are_fresh,
     ),
 }
 """Feed to its checks, in the order in which they judge: each sees what the ones before left."""

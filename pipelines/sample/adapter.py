@@ -2,7 +2,7 @@
 
 Everything it serves is simulated. No value, company or statistic in it is real: it exists so that
 the whole pipeline runs, the same on any day, without keys and without a network. Routing by host
-lives here; what each provider says is in `fred`, `yahoo`, `issuers` and `documents`.
+lives here; what each provider says is in `fred`, `yahoo`, `issuers`, `filings` and `documents`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from requests.structures import CaseInsensitiveDict
 
 from pipelines.sample.documents import DocumentsWire
 from pipelines.sample.economy import DEFAULT_SEED, LAST_SESSION, SIMULATED_TO, Economy
+from pipelines.sample.filings import FilingsWire
 from pipelines.sample.fred import FredWire
 from pipelines.sample.issuers import IssuersWire
 from pipelines.sample.long_history import LongHistory
@@ -69,6 +70,7 @@ class SampleAdapter(BaseAdapter):
         market = Market(economy, macro)
         yahoo = YahooWire(market)
         issuers = IssuersWire(market, yahoo)
+        filings = FilingsWire(yahoo)
         documents = DocumentsWire(macro, fred, LongHistory(market))
         self._handlers: Mapping[str, Handler] = {
             "fred-api": fred.api,
@@ -77,6 +79,8 @@ class SampleAdapter(BaseAdapter):
             "ishares": issuers.ishares,
             "blackrock": issuers.blackrock,
             "ssga": issuers.ssga,
+            "sec": filings.data,
+            "sec-www": filings.website,
             "french": documents.french,
             "shiller": documents.shiller,
             "shiller-page": documents.shiller_page,

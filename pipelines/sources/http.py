@@ -121,9 +121,8 @@ class HttpClient:
         self._monotonic = monotonic
         self._now = now
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrecy
-        self._paces = {
-            p.id: _Pace(p.min_interval_s if pacing else 0.0) for p in self._providers.values()
-        }
+        paces = {p.id: _Pace(p.min_interval_s if pacing else 0.0) for p in self._providers.values()}
+        self._paces = {p.id: paces[p.paced_with or p.id] for p in self._providers.values()}
         self._failures: Counter[str] = Counter()
         self._local = threading.local()
         self._lock = threading.Lock()

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipelines.sources import agencies, fred_api, fred_graph, french, ishares, prices, shiller, ssga
+from pipelines.sources import (
+    agencies,
+    fred_api,
+    fred_graph,
+    french,
+    ishares,
+    prices,
+    sec,
+    shiller,
+    ssga,
+)
 from pipelines.sources.collect import Parser
 
-_PROVIDERS = (fred_api, fred_graph, agencies, prices, ishares, ssga, french, shiller)
+_PROVIDERS = (fred_api, fred_graph, agencies, prices, ishares, ssga, french, shiller, sec)
 
 PARSERS: Mapping[str, Parser] = {
     kind: parser for module in _PROVIDERS for kind, parser in module.PARSERS.items()

@@ -124,4 +124,5 @@ class FetchContext:
     full_refresh: bool = False
     fred_api_key: Secret | None = None
     tiingo_api_key: Secret | None = None
+    sec_contact: str | None = None
     progress: Callable[[str], None] = lambda _: None

@@ -333,6 +333,52 @@ SHILLER_HISTORY = RawTable(
     compared=("edition",),
 )
 
+SEC_COMPANIES = RawTable(
+    name="sec_companies",
+    feed="sec_companies",
+    branch="fundamentals",
+    description="The SEC's list of tickers with the company behind each; a changed row is kept.",
+    revision="vintage",
+    columns=(
+        Column("ticker", "VARCHAR", "Ticker as the SEC spells it, e.g. BRK-B."),
+        Column("cik", "VARCHAR", "Central Index Key of the company, ten digits."),
+        Column("title", "VARCHAR", "Company name as the SEC's list has it."),
+        Column("listed_on", "DATE", "Day for which the list was read."),
+        *_KNOWN,
+    ),
+    key=("ticker", "known_on"),
+    entity="ticker",
+    dated="listed_on",
+    compared=("cik", "title"),
+)
+
+SEC_FACTS = RawTable(
+    name="sec_facts",
+    feed="sec_facts",
+    branch="fundamentals",
+    description="Figures of companies' filings, each with the filing that first gave the value.",
+    revision="vintage",
+    columns=(
+        Column("cik", "VARCHAR", "Central Index Key of the company, ten digits."),
+        Column("tag", "VARCHAR", "XBRL tag, as in catalog/concepts.yaml."),
+        Column("unit", "VARCHAR", "USD, USD/shares or shares."),
+        Column("period_start_on", "DATE", "First day of the period; of an instant, its day."),
+        Column("period_end_on", "DATE", "Last day of the period."),
+        Column("value", "DOUBLE", "Value as filed, in whole units."),
+        Column("fiscal_year", "INTEGER", "Fiscal year of the filing (not of the period).", True),
+        Column("fiscal_period", "VARCHAR", "Q1, Q2, Q3 or FY of the filing.", True),
+        Column("form", "VARCHAR", "Form type, e.g. 10-Q, 10-K/A."),
+        Column("filed_on", "DATE", "Day of the filing: from then on the value could be read."),
+        Column("accession", "VARCHAR", "Accession number of the filing."),
+        Column("frame", "VARCHAR", "Calendar frame that the SEC gives the period.", True),
+        *_KNOWN,
+    ),
+    key=("cik", "tag", "unit", "period_start_on", "period_end_on", "accession", "known_on"),
+    entity="cik",
+    dated="filed_on",
+    compared=("value",),
+)
+
 RAW_TABLES: Mapping[str, RawTable] = {
     t.name: t
     for t in (
@@ -348,6 +394,8 @@ RAW_TABLES: Mapping[str, RawTable] = {
         FUND_SHARES,
         FRENCH_PORTFOLIOS,
         SHILLER_HISTORY,
+        SEC_COMPANIES,
+        SEC_FACTS,
     )
 }
 

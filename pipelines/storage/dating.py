@@ -142,6 +142,20 @@ def date_shares(facts: pd.DataFrame, *, as_of: date, rules: DatingRules) -> pd.D
     return date_by_estimate(facts, estimate, as_of=as_of, may_lie_ahead=True)
 
 
+def date_filings(facts: pd.DataFrame) -> pd.DataFrame:
+    """Date reported figures: the day of their filing, `vintage`. Facts: dated."""
+    return pd.DataFrame({"known_on": facts["dated"], "known_on_basis": "vintage"})
+
+
+def date_listings(facts: pd.DataFrame, *, as_of: date) -> pd.DataFrame:
+    """Date what a list without dates says: known when first read, `observed`.
+
+    Facts: previous_load_on, is_known.
+    """
+    no_rule = pd.Series(pd.NaT, index=facts.index, dtype="datetime64[us]")
+    return date_by_estimate(facts, no_rule, as_of=as_of)
+
+
 def date_bars(facts: pd.DataFrame, *, as_of: date) -> pd.DataFrame:
     """Date bars: their own session, `estimated`; a restated history: not before `as_of`.
 

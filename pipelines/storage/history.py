@@ -134,6 +134,15 @@ def read_universe_lines(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return _days(frame, "as_of_on")
 
 
+def read_company_keys(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the CIK behind each ticker, as the SEC's list last said."""
+    return dict(
+        connection.execute(
+            "select ticker, arg_max(cik, known_on) from raw.sec_companies group by 1 order by 1"
+        ).fetchall()
+    )
+
+
 def count_rows(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, int]:
     """Return the number of stored rows of each raw table of a feed."""
     counts: dict[str, int] = {}

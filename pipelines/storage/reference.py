@@ -47,6 +47,10 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "universe_ticker": "VARCHAR NOT NULL", "price_symbol": "VARCHAR NOT NULL",
         "valid_from": "DATE NOT NULL", "valid_to": "DATE NOT NULL", "note": "VARCHAR",
     },
+    "concept_tags": {
+        "tag": "VARCHAR NOT NULL", "concept_id": "VARCHAR NOT NULL", "place": "INTEGER NOT NULL",
+        "unit": "VARCHAR NOT NULL", "kind": "VARCHAR NOT NULL",
+    },
     "ticker_reuses": {
         "price_symbol": "VARCHAR NOT NULL", "valid_from": "DATE NOT NULL",
         "valid_to": "DATE NOT NULL", "note": "VARCHAR",
@@ -106,6 +110,11 @@ def catalog_rows(catalog: Catalog) -> dict[str, list[Sequence[Any]]]:
         "ticker_renames": [
             (r.universe_ticker, r.price_symbol, r.valid_from, r.valid_to, r.note)
             for r in catalog.tickers.renames
+        ],
+        "concept_tags": [
+            (t.tag, c.id, place, c.unit, c.kind)
+            for c in catalog.concepts
+            for place, t in enumerate(c.tags, start=1)
         ],
         "ticker_reuses": [
             (r.price_symbol, r.valid_from, r.valid_to, r.note) for r in catalog.tickers.reuses

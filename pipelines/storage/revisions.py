@@ -28,8 +28,11 @@ EDITION_KEYS: Mapping[str, tuple[str, ...]] = {
 }
 """What names one edition as a whole; `key` names one row of it."""
 
-ONE_ITEM_FEEDS: Mapping[str, str] = {"shiller_history": "ie_data"}
-"""Feeds of a single file, whose tables name no item."""
+ONE_ITEM_FEEDS: Mapping[str, str] = {
+    "shiller_history": "ie_data",
+    "sec_companies": "company_tickers",
+}
+"""Feeds of a single file, whose rows are no items of their own."""
 
 MAX_BUMPS = 10
 
@@ -95,6 +98,10 @@ def find_new_values(
     facts = _as_days(facts, ("dated", "previous_load_on", "realtime_start", "first_vintage_on"))
     if table.name == "fund_shares":
         dated = dating.date_shares(facts, as_of=as_of, rules=rules)
+    elif table.name == "sec_facts":
+        dated = dating.date_filings(facts)
+    elif table.name == "sec_companies":
+        dated = dating.date_listings(facts, as_of=as_of)
     elif table.revision == "event":
         dated = dating.date_events(facts, as_of=as_of)
     else:
@@ -106,7 +113,7 @@ def find_new_values(
         except KeyError as error:
             raise LoadRefused(table.name, f"{error} is not in the catalogue") from error
     _store_dates(connection, facts["n"], dated)
-    is_vintage = "i.realtime_start is not null" if vintage else "false"
+    is_vintage = "i.realtime_start is not null" if vintage else str(table.name == "sec_facts")
     connection.execute(
         f"""
         create or replace temp table candidates as

@@ -1,0 +1,21 @@
+with
+
+source as (
+
+    select * from {{ source('reference', 'concept_tags') }}
+
+),
+
+final as (
+
+    select
+        tag,
+        concept_id,
+        place,
+        unit,
+        kind,
+    from source
+
+)
+
+select * from final

@@ -1,0 +1,119 @@
+"""The simulated SEC: forms, lags, clock, and the warts that the connector must bear."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pipelines.catalog.models import load_catalog
+from pipelines.sources.payloads import Payload
+from pipelines.sources.sec import parse_facts
+from tests.fakes.sample_world import get
+
+
+@cache
+def tickers(now: date | None = None) -> dict[str, int]:
+    listed = get("sec-www", "/files/company_tickers.json", now).json()
+    assert list(listed) == [str(n) for n in range(len(listed))]
+    return {entry["ticker"]: entry["cik_str"] for entry in listed.values()}
+
+
+def reply(cik: int, now: date | None = None) -> Any:
+    return get("sec", f"/api/xbrl/companyfacts/CIK{cik:010d}.json", now)
+
+
+@cache
+def facts(cik: int, now: date | None = None) -> pd.DataFrame:
+    body = reply(cik, now).content
+    payload = Payload("sec", "k", "x", "u", 200, {}, body, datetime.now(UTC), {"cik": str(cik)})
+    return parse_facts(payload, load_catalog().concepts)["sec_facts"]
+
+
+def some(count: int) -> list[int]:
+    found = [cik for cik in sorted(tickers().values()) if reply(cik).status_code == 200]
+    return found[:count]
+
+
+def test_the_list_names_the_listed_companies_in_the_spelling_of_prices() -> None:
+    assert 540 < len(tickers()) < 700
+    assert {"BRK-B", "MOG-A", "META"} <= set(tickers())
+    assert len(set(tickers().values())) == len(tickers())
+    assert not set(tickers(date(2018, 1, 5)).values()) <= set(tickers().values())
+
+
+def test_an_unchanged_list_is_not_sent_again() -> None:
+    first = get("sec-www", "/files/company_tickers.json")
+    again = get("sec-www", "/files/company_tickers.json",
+                headers={"If-None-Match": first.headers["ETag"]})  # fmt: skip
+    assert (first.status_code, again.status_code) == (200, 304)
+
+
+def test_a_company_without_facts_is_a_404_with_xml() -> None:
+    missing = [cik for cik in sorted(tickers().values())[:80] if reply(cik).status_code == 404]
+    assert len(missing) == 2
+    answer = reply(missing[0])
+    assert answer.headers["Content-Type"] == "application/xml"
+    assert answer.content.startswith(b"<?xml")
+
+
+def test_filings_come_forty_and_sixty_days_after_their_period_and_not_before() -> None:
+    for cik in some(12):
+        frame = facts(cik)
+        own = frame[frame["tag"].isin(["StockholdersEquity"])]
+        lag = (own["filed_on"] - own["period_end_on"]).dt.days
+        assert lag[own["form"] == "10-Q"].between(35, 42).all()
+        assert lag[own["form"] == "10-K"].between(55, 62).all()
+        assert set(own["form"]) == {"10-Q", "10-K"}
+        assert frame["filed_on"].max() <= pd.Timestamp("2025-10-10")
+        assert not frame["filed_on"].dt.day_of_week.gt(4).any()
+        assert not frame.duplicated(["tag", "period_start_on", "period_end_on", "accession"]).any()
+
+
+def test_a_year_is_the_sum_of_its_quarters() -> None:
+    frame = facts(some(1)[0])
+    net = frame[(frame["tag"] == "NetIncomeLoss") & (frame["form"] != "10-K/A")]
+    of_2024 = net[net["period_start_on"] == "2024-01-01"].set_index("period_end_on")["value"]
+    quarters = net[net["period_start_on"].dt.year == 2024].assign(
+        days=lambda f: (f["period_end_on"] - f["period_start_on"]).dt.days
+    )
+    three = quarters.loc[quarters["days"] < 100, "value"].sum()
+    assert of_2024[pd.Timestamp("2024-09-30")] == pytest.approx(three, abs=3)
+    assert pd.Timestamp("2024-12-31") in of_2024.index
+
+
+def test_the_past_is_served_as_it_was() -> None:
+    cik = some(1)[0]
+    then, today = facts(cik, date(2021, 6, 30)), facts(cik)
+    assert then["filed_on"].max() <= pd.Timestamp("2021-06-30")
+    columns = ["tag", "period_end_on", "period_start_on", "value", "accession"]
+    known = today[today["filed_on"] <= "2021-06-30"][columns]
+    pd.testing.assert_frame_equal(
+        then[columns].sort_values(columns, ignore_index=True),
+        known.sort_values(columns, ignore_index=True),
+    )
+
+
+def test_some_lose_money_some_amend_some_move_to_another_tag() -> None:
+    frames = [facts(cik) for cik in some(60)]
+    every = pd.concat(frames)
+    net = every[(every["tag"] == "NetIncomeLoss") & (every["period_end_on"] == "2024-12-31")]
+    assert 0.1 < (net.groupby("cik")["value"].last() < 0).mean() < 0.6
+    amended = every[every["form"] == "10-K/A"]
+    assert set(amended["tag"]) == {"NetIncomeLoss", "EarningsPerShareDiluted",
+                                   "EntityCommonStockSharesOutstanding"}  # fmt: skip
+    assert 2 <= amended["cik"].nunique() <= 4
+    moved = every[every["tag"] == "InterestExpenseNonoperating"]
+    assert 10 <= moved["cik"].nunique() <= 20
+    assert moved["fiscal_year"].min() == 2023
+    assert "RevenueFromContractWithCustomerExcludingAssessedTax" in set(every["tag"])
+
+
+def test_the_replies_are_the_same_every_time() -> None:
+    cik = some(1)[0]
+    assert reply(cik).content == reply(cik).content
+    assert json.loads(reply(cik).content)["cik"] == cik
