@@ -89,6 +89,13 @@ PLOTS: Mapping[str, Plot] = {
         "qualify as_of_on = max(as_of_on) over () order by weight_pct",
         kind="bars",
     ),
+    "fundamentals_coverage": Plot(
+        "Weight of the members whose company filed in the 130 days before the quarter's end",
+        "% of the members' weight",
+        "pivot (select quarter_on, universe_id, weight_covered_pct from "
+        "marts.fundamentals_coverage) on universe_id using first(weight_covered_pct) "
+        "group by quarter_on order by quarter_on",
+    ),
 }
 
 

@@ -21,6 +21,7 @@ MARTS = (
     "flow_signals",
     "record_highs",
     "sector_weights",
+    "fundamentals_coverage",
 )
 RAW_ROWS = " union all ".join(f"select '{t}', count(*) from raw.{t}" for t in RAW_TABLES)
 
