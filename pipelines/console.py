@@ -132,7 +132,7 @@ def _check_contact(settings: Settings) -> Check:
         return "contact", "ok", settings.sec_contact or "not needed", ""
     return (
         "contact", "warn", "SEC_CONTACT is not set",
-        "set it to a name and an e-mail address: it goes into the User-Agent",
+        "set it to a name and an e-mail address: without it the SEC is not asked for filings",
     )  # fmt: skip
 
 
