@@ -26,11 +26,12 @@ FEEDS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
 DBT_TAGS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
     "macro": ("macro",),
     "prices": ("prices", "breadth", "valuation"),
-    "funds": ("funds", "breadth", "fundamentals"),
+    "funds": ("funds", "breadth"),
     "long_history": ("long_history", "valuation"),
     "fundamentals": ("fundamentals",),
 }
-"""Models to build when a branch runs alone: its own, and those that stand on it."""
+"""Models to build when a branch runs alone: its own, and those that stand on it and have no feeds
+of their own (fundamentals_coverage follows the funds in the next night)."""
 
 
 @dataclass(frozen=True, slots=True)
