@@ -51,6 +51,16 @@ class FeedAge:
         return int(self.behind["is_stale"].sum())
 
 
+def is_there(connection: duckdb.DuckDBPyConnection, relation: Relation) -> bool:
+    """Return whether the build file has the table or view."""
+    row = connection.execute(
+        "select count(*) from duckdb_columns() where database_name = current_database() "
+        "and schema_name = ? and table_name = ?",
+        [relation.schema, relation.name],
+    ).fetchone()
+    return row is not None and row[0] > 0
+
+
 def read_relation_facts(
     connection: duckdb.DuckDBPyConnection, relations: Iterable[Relation]
 ) -> dict[Relation, RelationFacts]:

@@ -97,6 +97,14 @@ def test_a_second_night_asks_little_and_loads_only_what_is_new(
     assert len(list(versions.iterdir())) == 3
 
 
+def test_a_branch_alone_in_a_new_warehouse_publishes_the_others_empty(tmp_path: Path) -> None:
+    night = run_sample_night(tmp_path, only="long_history")
+    assert night.exit_code == 0, night.conclusion.error
+    assert night.published("select count(*) from marts.valuation_gaps") == [(0,)]
+    assert night.published("select count(*) from marts.market_breadth") == [(0,)]
+    assert night.build("select count(*) > 90000 from raw.french_portfolios") == [(True,)]
+
+
 def test_a_rebuild_from_landing_gives_the_same_raw_rows(
     first_night: NightResult, tmp_path: Path
 ) -> None:

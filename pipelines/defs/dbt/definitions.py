@@ -19,7 +19,12 @@ from pipelines.night import Night
 from pipelines.plots import PLOTS, draw_markdown
 from pipelines.resources import NightResource
 from pipelines.steps import record_checks
-from pipelines.storage.asset_facts import read_examples, read_frame, read_relation_facts
+from pipelines.storage.asset_facts import (
+    is_there,
+    read_examples,
+    read_frame,
+    read_relation_facts,
+)
 from pipelines.storage.meta import CheckRecord
 from pipelines.storage.warehouse import Connection, open_build
 
@@ -62,11 +67,35 @@ def _run(
     variables = {"as_of": night.as_of.isoformat()}
     path = night.settings.build_path
     if nodes:
+        # A branch alone in a new warehouse stands on models of branches that never ran: they are
+        # built from their empty raw tables, so that what is published is empty and not missing.
+        with open_build(night.settings) as connection:
+            absent = [
+                n["name"] for n in _upstream(nodes) if not is_there(connection, relation_of(n))
+            ]
+        if absent:
+            runner.run(absent, build_path=path, variables=variables)
         return runner.build([n["name"] for n in nodes], build_path=path, variables=variables)
     # An empty selection would be everything to dbt.
     tests = [n for n in MANIFEST["nodes"].values() if n["resource_type"] == "test"]
     names = [n["name"] for n in tests if _check_key(n["unique_id"]) in checks]
     return runner.test(names, build_path=path, variables=variables) if names else []
+
+
+def _upstream(nodes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the models that the given ones stand on, directly or not, none of the given ones."""
+    chosen = {n["unique_id"] for n in nodes}
+    found: dict[str, Mapping[str, Any]] = {}
+    stack = list(chosen)
+    while stack:
+        for parent in MANIFEST["parent_map"].get(stack.pop(), []):
+            node = MANIFEST["nodes"].get(parent)
+            if node is None or parent in found or parent in chosen:
+                continue
+            stack.append(parent)
+            if node["config"]["materialized"] != "ephemeral":
+                found[parent] = node
+    return list(found.values())
 
 
 def _nodes(tag: str) -> list[dict[str, Any]]:
