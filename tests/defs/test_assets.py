@@ -15,6 +15,7 @@ from pipelines.defs.dbt.definitions import MANIFEST
 from pipelines.defs.dbt.translator import TAGS, TRANSLATOR, check_description, relation_of
 from pipelines.defs.funds.backfill import BACKFILL_KEY
 from pipelines.defs.gates import _age_metadata, _describe
+from pipelines.night import BRANCHES
 from pipelines.plots import PLOTS, draw_markdown
 from pipelines.publication import expected_tests
 from pipelines.quality.findings import Finding
@@ -22,7 +23,7 @@ from pipelines.storage.asset_facts import FeedAge, Relation
 from pipelines.storage.contracts import FEEDS, RAW_TABLES
 
 SCHEMAS = {"landing", "raw", "staging", "intermediate", "marts", "meta", "published"}
-GROUPS = {"macro", "prices", "funds", "long_history", "breadth", "valuation", "published"}
+GROUPS = {*BRANCHES, "breadth", "valuation", "published"}
 MARTS = {
     "macro_regime",
     "valuation_gaps",
@@ -31,6 +32,7 @@ MARTS = {
     "flow_signals",
     "record_highs",
     "sector_weights",
+    "fundamentals_coverage",
 }
 
 
