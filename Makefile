@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3.11
+# The order of the tests, so that a failure can be repeated; any other number is another order.
+SEED ?= 352476525
 VENV := .venv
 BIN := $(VENV)/bin
 export DAGSTER_DISABLE_TELEMETRY := 1
@@ -25,7 +27,7 @@ ui: $(VENV)/product.stamp ## start the Dagster UI and daemon on loopback
 	@$(BIN)/smallcaps ui
 
 test: $(VENV)/development.stamp ## run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --randomly-seed=$(SEED)
 
 lint: $(VENV)/development.stamp ## check style, types, SQL and the Dagster definitions
 	@$(BIN)/ruff check .

@@ -259,7 +259,11 @@ def test_a_month_that_is_asked_for_twice_is_loaded_once(backfilled: Settings) ->
     assert again is Exit.PUBLISHED
     assert _backfilled(backfilled) == before
     with duckdb.connect(str(backfilled.build_path), read_only=True) as connection:
-        statuses = connection.execute("select distinct status from meta.runs").fetchall()
+        statuses = connection.execute(
+            # Another test of this warehouse runs a backfill that is meant to fail.
+            "select distinct status from meta.runs where run_id in "
+            "(select distinct run_id from meta.batches where status = 'loaded')"
+        ).fetchall()
         inserted = connection.execute(
             "select inserted_rows > 0 from meta.batches order by fetched_at"
         ).fetchall()

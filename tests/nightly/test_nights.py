@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -75,7 +76,9 @@ def test_a_second_night_asks_little_and_loads_only_what_is_new(
     first_night: NightResult, tmp_path: Path
 ) -> None:
     before = dict(first_night.build(RAW_ROWS))
-    again = run_sample_night(first_night.settings.warehouse, as_of=date(2025, 10, 8))
+    warehouse = tmp_path / "night"  # a copy: other tests read the first night as it was
+    shutil.copytree(first_night.settings.warehouse, warehouse, symlinks=True)
+    again = run_sample_night(warehouse, as_of=date(2025, 10, 8))
     assert again.exit_code == 0
     assert dict(again.build(RAW_ROWS)) == before, "loading twice is loading once"
     run_id = again.conclusion.report.run_id
@@ -85,7 +88,7 @@ def test_a_second_night_asks_little_and_loads_only_what_is_new(
     assert inserted == 0
     assert requests < 80, "an unchanged night asks the updates feed, not every series and symbol"
 
-    later = run_sample_night(first_night.settings.warehouse, as_of=date(2025, 10, 10))
+    later = run_sample_night(warehouse, as_of=date(2025, 10, 10))
     assert later.exit_code == 0
     after = dict(later.build(RAW_ROWS))
     assert after["instrument_bars"] > before["instrument_bars"]
