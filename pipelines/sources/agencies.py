@@ -28,6 +28,7 @@ TREASURY, BOARD, ECB = "treasury", "fed-board", "ecb"
 
 TREASURY_PATH = "/resource-center/data-chart-center/interest-rates/daily-treasury-rates.csv"
 FIRST_YEAR_OF_CURVE = {"daily_treasury_yield_curve": 1990, "daily_treasury_real_yield_curve": 2003}
+REAL_CURVE = "daily_treasury_real_yield_curve"
 BOARD_PATH = "/datadownload/Output.aspx"
 BOARD_PACKAGES = {"H10": "122e3bcb627e8e53f1bf72a1a09cfb81"}
 """The Board's own name of the package with the daily dollar indices."""
@@ -186,7 +187,25 @@ def _read_lines(payload: Payload) -> list[list[str]]:
         raise SourceContractChanged(
             payload.provider, payload.item, "the body is no text"
         ) from error
-    return [line for line in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in line)]
+    try:
+        lines = [line for line in csv.reader(io.StringIO(text)) if any(c.strip() for c in line)]
+    except csv.Error as error:
+        raise SourceContractChanged(
+            payload.provider, payload.item, f"the body is no CSV: {error}"
+        ) from error
+    return lines[:-1] if _is_cut(payload, text, lines) else lines
+
+
+def _is_cut(payload: Payload, text: str, lines: Sequence[Sequence[str]]) -> bool:
+    """Say whether the last line may end in the middle of its number; it comes again another night.
+
+    The ECB ends every line. Treasury and Board end no last line, but print a column with the same
+    number of decimals throughout: fewer than on the line above are a number cut short.
+    """
+    if text.endswith("\n") or len(lines) < 2:
+        return False
+    last, above = (line[-1].strip().partition(".") for line in (lines[-1], lines[-2]))
+    return payload.provider == ECB or (above[0][-1:].isdigit() and len(last[2]) < len(above[2]))
 
 
 def _build(
@@ -239,11 +258,16 @@ def parse_treasury_curve(payload: Payload) -> Frames:
     """Parse one year of a Treasury curve: newest first, tenors added over the years.
 
     Raises:
-        SourceContractChanged: no `Date` heading, a wanted tenor missing, a cell that is no number.
+        SourceContractChanged: no `Date` heading, another curve's tenors, a wanted tenor missing, a
+            cell that is no number.
     """
     lines = _read_lines(payload)
     if not lines or lines[0][0].strip().casefold() != "date":
         raise SourceContractChanged(TREASURY, payload.item, "the first line is no 'Date,…' heading")
+    # Both curves have a column for ten years; only the nominal one has any for months.
+    is_nominal = any("mo" in cell.casefold() for cell in lines[0][1:])
+    if is_nominal == (payload.context["dataset"] == REAL_CURVE):
+        raise SourceContractChanged(TREASURY, payload.item, "the tenors are those of another curve")
     return _columns(payload, lines[0], lines[1:])
 
 

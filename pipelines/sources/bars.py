@@ -15,8 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+LARGEST_NUMBER = 1e18
+"""No price, volume or payment comes near; beyond it sums and 64-bit counts break."""
+
 Floats = npt.NDArray[np.float64]
 EventKind = Literal["dividend", "split", "capital_gain"]
+
+
+def are_sound(values: Floats) -> bool:
+    """Say whether every value is missing (NaN) or a number that a price or a volume can be."""
+    return bool((np.isnan(values) | (np.abs(values) < LARGEST_NUMBER)).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,11 @@ def round_float32(values: Floats) -> Floats:
 
 
 def return_ratios(adjusted: Floats) -> Floats:
-    """Return each adjusted close over the one before: NaN for the first and where either is bad."""
-    good = np.where(adjusted > 0, adjusted, np.nan)
+    """Return each adjusted close over the one before: NaN for the first and where either is bad.
+
+    A close too small for a 32-bit float is bad like one of zero: a ratio on it is no number.
+    """
+    good = np.where(adjusted > np.finfo(np.float32).tiny, adjusted, np.nan)
     ratios = np.full(len(good), np.nan)
     ratios[1:] = good[1:] / good[:-1]
     return ratios

@@ -130,11 +130,14 @@ def parse_graph_csv(payload: Payload) -> Frames:
         )
     if any(line.count(",") != len(ids) for line in lines):
         raise SourceContractChanged(GRAPH, payload.item, "a line with too few or too many cells")
-    wide = pd.read_csv(
-        io.StringIO("\n".join([",".join(["day", *ids]), *lines])),
-        dtype="str",
-        keep_default_na=False,
-    )
+    try:
+        wide = pd.read_csv(
+            io.StringIO("\n".join([",".join(["day", *ids]), *lines])),
+            dtype="str",
+            keep_default_na=False,
+        )
+    except pd.errors.ParserError as error:
+        raise SourceContractChanged(GRAPH, payload.item, f"the body is no CSV: {error}") from error
     observed_on = read_dates(wide["day"], GRAPH, payload.item)
     parts = []
     for series_id in ids:
@@ -164,6 +167,8 @@ def parse_release_dates(payload: Payload) -> Frames:
     fields = ("release_id", "release_name", "date")
     if not all(isinstance(row, dict) and row.keys() >= set(fields) for row in rows):
         raise SourceContractChanged(API, payload.item, f"a release date without {fields}")
+    if not all(type(row["release_id"]) is int for row in rows):
+        raise SourceContractChanged(API, payload.item, "a release id that is no whole number")
     kept: Sequence[Mapping[str, Any]] = [row for row in rows if row["release_id"] in wanted]
     days = pd.Series([str(row["date"]) for row in kept], dtype="str")
     frame = pd.DataFrame(

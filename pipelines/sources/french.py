@@ -141,7 +141,9 @@ def _unpack(payload: Payload) -> str:
                 raise _broken(payload, f"unpacks to {found[0].file_size} bytes")
             with archive.open(found[0]) as member:
                 content = member.read(MAX_UNPACKED_BYTES + 1)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except SourceContractChanged:
+        raise
+    except Exception as error:  # zipfile answers broken bytes with whatever it stumbles over
         raise SourceUnavailable(
             PROVIDER, payload.item, f"{payload.size} bytes that are no readable zip"
         ) from error
@@ -231,6 +233,8 @@ def _long_form(payload: Payload, table: _Table) -> pd.DataFrame:
     if periods.duplicated().any():
         raise _broken(payload, f"{table.table_id}: a period stands twice")
     values = np.asarray(table.values, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise _broken(payload, f"{table.table_id}: a value that is no number")
     values[np.isin(values, _MISSING)] = np.nan
     wide, long = values.shape[1], len(periods)
     return pd.DataFrame(

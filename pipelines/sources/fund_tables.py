@@ -7,6 +7,7 @@ reading of numbers and dates as issuers print them, and the fingerprint of a fil
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from datetime import date, datetime
@@ -60,8 +61,6 @@ def read_number(cell: Any, *, source: str, item: str, column: str) -> float | No
     Raises:
         SourceContractChanged: the cell holds something that is neither a number nor missing.
     """
-    if isinstance(cell, int | float) and not isinstance(cell, bool):
-        return float(cell)
     text = read_text(cell)
     if text is None:
         return None
@@ -69,11 +68,12 @@ def read_number(cell: Any, *, source: str, item: str, column: str) -> float | No
     if plain.startswith("(") and plain.endswith(")"):
         plain = f"-{plain[1:-1]}"
     try:
-        return float(plain)
+        number = float(plain)
     except ValueError:
-        raise SourceContractChanged(
-            source, item, f"column {column}: {text[:40]!r} is no number"
-        ) from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise SourceContractChanged(source, item, f"column {column}: {text[:40]!r} is no number")
+    return number
 
 
 def read_date(cell: Any, *formats: str) -> date | None:

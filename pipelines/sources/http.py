@@ -46,6 +46,8 @@ KEPT_HEADERS = frozenset(
 _HTML = re.compile(rb"^\s*(<!doctype html|<html)", re.IGNORECASE)
 
 log = logging.getLogger(__name__)
+# At DEBUG it writes every address with its query, and a key may stand there.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
 class _Again(Exception):
@@ -271,7 +273,11 @@ class HttpClient:
             raise SourceContractChanged(rules.id, item, f"HTTP {status} on {path}")
         elif reason := _why_no_data(response, expects, body):
             raise _Again(f"{reason} with status 200")
-        kept = {k.lower(): v for k, v in response.headers.items() if k.lower() in KEPT_HEADERS}
+        kept = {
+            k.lower(): self.redact(v)
+            for k, v in response.headers.items()
+            if k.lower() in KEPT_HEADERS
+        }
         return Payload(
             provider=rules.id,
             kind=kind,
@@ -354,6 +360,42 @@ class HttpClient:
     def _back_off(self, attempt: int) -> float:
         spread = 0.5 + self._rng.random()
         return min(60.0, 2.0**attempt) * spread * (1.0 if self._pacing else 0.1)
+
+
+def post_json(
+    url: Secret,
+    document: Mapping[str, object],
+    *,
+    attempts: int = 3,
+    timeout_s: float = 10.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Post a JSON document to a webhook of the user's own; the address itself is a secret.
+
+    What helps to wait for is tried again, two and then four seconds later. Redirects are refused.
+
+    Raises:
+        SourceUnavailable: nothing took it; the message names the host alone.
+    """
+    host = urlsplit(url.reveal()).hostname or "no host"
+    reason = ""
+    for attempt in range(attempts):
+        if attempt:
+            sleep(2.0**attempt)
+        try:
+            response = requests.post(
+                url.reveal(), json=document, timeout=timeout_s, allow_redirects=False, stream=True
+            )
+        except (requests.RequestException, ValueError) as error:
+            reason = type(error).__name__
+            continue
+        response.close()  # its body is of no interest, however long
+        if response.status_code < 300:
+            return
+        reason = f"HTTP {response.status_code}"
+        if response.status_code not in RETRIED:
+            break
+    raise SourceUnavailable("webhook", host, reason)
 
 
 def _parts(response: requests.Response) -> Iterator[bytes]:

@@ -56,7 +56,7 @@ def read_holdings_head(payload: Payload) -> HoldingsHead:
         SourceContractChanged: the lines above the table are not those of a holdings file.
     """
     head, _ = _split_at_header(_text(payload))
-    rows = [row for row in csv.reader(io.StringIO(head)) if row]
+    rows = [row for row in _csv_rows(payload, head) if row]
     labels = {row[0].strip(): row[1].strip() for row in rows[1:] if len(row) > 1}
     if not rows or AS_OF not in labels:
         raise _broken(payload, f"no line {AS_OF!r} above the table")
@@ -105,7 +105,7 @@ def _holding_lines(payload: Payload) -> Iterator[HoldingLine]:
     _, body = _split_at_header(_text(payload))
     if not body:
         raise _broken(payload, "no header line that begins with Ticker")
-    table = csv.reader(io.StringIO(body))
+    table = _csv_rows(payload, body)
     header = [name.strip() for name in next(table)]
     amount = "Quantity" if "Quantity" in header else "Shares"
     absent = [name for name in (*_REQUIRED, amount) if name not in header]
@@ -174,9 +174,10 @@ def parse_workbook(payload: Payload) -> Mapping[str, pd.DataFrame]:
         row = dict(zip(header, cells, strict=False))
         if not any(cells):
             continue
-        day = read_date(row["As Of"], "%b %d, %Y")
+        label = row.get("As Of", "")
+        day = read_date(label, "%b %d, %Y")
         if day is None:
-            raise _broken(payload, f"Historical sheet: {row['As Of'][:40]!r} is no date")
+            raise _broken(payload, f"Historical sheet: {label[:40]!r} is no date")
         counts.append(
             ShareCount(
                 traded_on=day,
@@ -187,6 +188,13 @@ def parse_workbook(payload: Payload) -> Mapping[str, pd.DataFrame]:
     if not counts:
         raise _broken(payload, "Historical sheet: no rows")
     return shares_frame(payload.item, counts)
+
+
+def _csv_rows(payload: Payload, text: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(text))
+    except csv.Error as error:
+        raise _broken(payload, f"the table is no CSV: {error}") from error
 
 
 def _split_at_header(text: str) -> tuple[str, str]:
@@ -218,6 +226,8 @@ def _sheet_rows(payload: Payload, sheet: str) -> Iterator[list[str]]:
         for cell in row.findall(f"{{{_SPREADSHEET}}}Cell"):
             place = cell.get(f"{{{_SPREADSHEET}}}Index")
             if place is not None:
+                if not re.fullmatch(r"[0-9]{1,6}", place):
+                    raise _broken(payload, f"Historical sheet: a cell in column {place[:20]!r}")
                 # A cell may say its place: the ones before it are empty and left out.
                 cells.extend([""] * min(int(place) - 1 - len(cells), 50))
             data = cell.find(f"{{{_SPREADSHEET}}}Data")

@@ -11,6 +11,7 @@ first is kept, so a row is a value and the filing that first gave it, which is i
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
@@ -38,6 +39,7 @@ ASK_EVERY_DAYS = 7
 
 NO_CONTACT = "not asked: SEC_CONTACT is not set (the SEC wants a name and an e-mail address)"
 _SETTLED = ("fetched", "unchanged", "unknown")
+_LAST_YEAR = 9999
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -100,7 +102,7 @@ def parse_companies(payload: Payload) -> Mapping[str, pd.DataFrame]:
             (str(e["ticker"]).strip().upper(), f"{int(e['cik_str']):010d}", str(e["title"]))
             for e in document.values()
         ]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _broken(payload, f"an entry without ticker, cik_str or title ({error})") from error
     if not rows:
         raise _broken(payload, "a list of no company")
@@ -191,11 +193,12 @@ def parse_facts(payload: Payload, concepts: Sequence[Concept]) -> Mapping[str, p
                 _facts_of(document["facts"], tag.taxonomy, tag.tag, concept.unit)
             )
         ]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _broken(payload, f"a fact without its fields ({error!r})") from error
-    if not rows:
+        frame = _frame(cik, rows) if rows else None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise _broken(payload, f"a fact without its fields ({error!r:.200})") from error
+    if frame is None:
         raise UnknownItem(PROVIDER, payload.item, "files, but nothing that the concept map knows")
-    return {FEED: _frame(cik, rows)}
+    return {FEED: frame}
 
 
 def _facts_of(facts: Mapping[str, Any], taxonomy: str, tag: str, unit: str) -> Iterator[_Fact]:
@@ -205,6 +208,11 @@ def _facts_of(facts: Mapping[str, Any], taxonomy: str, tag: str, unit: str) -> I
         if not (_DAY.fullmatch(end) and _DAY.fullmatch(filed) and _DAY.fullmatch(start)):
             raise ValueError(f"{tag}: {start}, {end} or {filed} is no day")
         year, period = entry.get("fy"), entry.get("fp")
+        texts = (entry["form"], entry["accn"], period or "", entry.get("frame") or "")
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"{tag}: {texts!r} are no texts")
+        if not math.isfinite(float(entry["val"])) or not 0 <= int(year or 0) <= _LAST_YEAR:
+            raise ValueError(f"{tag}: a value or a fiscal year that is none")
         yield _Fact(
             tag, unit, start, end, float(entry["val"]), None if year is None else int(year),
             period, entry["form"], filed, entry["accn"], entry.get("frame"),
@@ -267,7 +275,7 @@ def _not_asked(feed: str, provider: str, items: Sequence[str], why: str) -> Extr
 def _read_json(payload: Payload) -> dict[str, Any]:
     try:
         document = json.loads(payload.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _broken(payload, "a body that is no JSON") from error
     if not isinstance(document, dict):
         raise _broken(payload, f"a {type(document).__name__} instead of an object")

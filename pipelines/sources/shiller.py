@@ -56,6 +56,9 @@ adjusted for inflation; the long rate is in percent; CAPE is price over ten year
 both in real terms.
 """
 
+MOST_ROWS, MOST_COLUMNS = 10_000, 200
+"""Two hundred years of months would be 2,400 rows; the real sheet has 22 columns."""
+
 _MISSING = frozenset({"", "NA", "N/A", "#N/A"})
 
 log = logging.getLogger(__name__)
@@ -122,11 +125,17 @@ def read_data_sheet(payload: Payload) -> list[list[Any]]:
     """Return the cells of the `Data` sheet; error cells come as the text #N/A."""
     try:
         with xlrd.open_workbook(
-            file_contents=payload.body, on_demand=True, logfile=io.StringIO()
+            # Ragged: one cell far out would else fill the sheet up to it, cell by cell.
+            file_contents=payload.body,
+            on_demand=True,
+            ragged_rows=True,
+            logfile=io.StringIO(),
         ) as book:
             if "Data" not in book.sheet_names():
                 raise _broken(payload.item, f"no sheet 'Data' but {book.sheet_names()}")
             sheet = book.sheet_by_name("Data")
+            if sheet.nrows > MOST_ROWS or sheet.ncols > MOST_COLUMNS:
+                raise _broken(payload.item, f"a sheet of {sheet.nrows} by {sheet.ncols} cells")
             return [
                 [
                     "#N/A" if cell.ctype == xlrd.XL_CELL_ERROR else cell.value
@@ -161,7 +170,9 @@ def parse_rows(item: str, rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
             raise _broken(item, f"row {number}: {month:%Y-%m} does not follow the row before")
         months.append(month)
         for measure, place in places.items():
-            records.append((month, measure, _number(item, row[place], number)))
+            records.append(
+                (month, measure, _number(item, row[place] if place < len(row) else "", number))
+            )
     if not months:
         raise _broken(item, "no months below the headings")
     frame = pd.DataFrame(records, columns=["observed_on", "measure", "value"])
@@ -185,6 +196,8 @@ def _find_headings(item: str, rows: Sequence[Sequence[Any]]) -> tuple[int, dict[
 
 
 def _month(item: str, label: float, number: int) -> pd.Timestamp:
+    if not math.isfinite(label):
+        raise _broken(item, f"row {number}: {label} is no month")
     year = math.floor(label)
     month = round((label - year) * 100)
     if not (1800 <= year <= 2200 and 1 <= month <= 12):
@@ -193,7 +206,7 @@ def _month(item: str, label: float, number: int) -> pd.Timestamp:
 
 
 def _number(item: str, cell: Any, number: int) -> float:
-    if isinstance(cell, (int, float)):
+    if isinstance(cell, (int, float)) and math.isfinite(cell):
         return float(cell)
     if str(cell).strip().upper() in _MISSING:
         return math.nan

@@ -11,11 +11,9 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 import pandas as pd
 from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 from pipelines.catalog.models import Catalog, Fund
 from pipelines.sources.collect import Parser, collect
@@ -224,15 +222,9 @@ def _rows(payload: Payload) -> list[Row]:
             return [tuple(row) for row in book.worksheets[0].iter_rows(values_only=True)]
         finally:
             book.close()
-    except (
-        zipfile.BadZipFile,
-        InvalidFileException,
-        ParseError,
-        KeyError,
-        ValueError,
-        IndexError,
-        EOFError,
-    ) as error:
+    except SourceContractChanged:
+        raise
+    except Exception as error:  # openpyxl answers broken bytes with whatever it stumbles over
         raise _broken(payload, f"no readable workbook: {type(error).__name__}") from error
 
 

@@ -17,7 +17,15 @@ import orjson
 import pandas as pd
 
 from pipelines.settings import Secret
-from pipelines.sources.bars import CorporateEvent, Floats, bar_frame, event_frame, return_ratios
+from pipelines.sources.bars import (
+    LARGEST_NUMBER,
+    CorporateEvent,
+    Floats,
+    are_sound,
+    bar_frame,
+    event_frame,
+    return_ratios,
+)
 from pipelines.sources.collect import Parser
 from pipelines.sources.errors import SourceContractChanged, SourceUnavailable, UnknownItem
 from pipelines.sources.payloads import FetchContext, Payload
@@ -28,6 +36,9 @@ KIND = "tiingo_daily"
 
 _REQUIRED = ("close", "adjClose", "divCash", "splitFactor")
 _OPTIONAL = ("open", "high", "low", "volume")
+
+SMALLEST_SPLIT = 1e-6
+"""New shares for one old; nothing in the market has come near (the largest were thousands)."""
 
 
 class TiingoDaily:
@@ -88,6 +99,8 @@ def parse_daily(payload: Payload) -> Mapping[str, pd.DataFrame]:
     later = _later_factors(value["splitFactor"])
     prices = {n: np.round(value[n] / later, 6) for n in ("open", "high", "low", "close")}
     prices["volume"] = value["volume"] * later
+    if not all(are_sound(column) for column in prices.values()):
+        raise _broken(payload, "split factors that no price survives")
     traded = np.isfinite(prices["close"])
     bars = bar_frame(
         symbol,
@@ -133,7 +146,9 @@ def _rows(payload: Payload) -> list[tuple[date, Mapping[str, Any]]]:
             missing = name not in row or (number is None and name in ("divCash", "splitFactor"))
             if missing or not (number is None or isinstance(number, (int, float))):
                 raise _broken(payload, f"{name!r} is missing or no number")
-        if row["splitFactor"] <= 0:
+            if number is not None and not abs(number) < LARGEST_NUMBER:
+                raise _broken(payload, f"{name!r} is missing or no number")
+        if not SMALLEST_SPLIT <= row["splitFactor"] <= 1 / SMALLEST_SPLIT:
             raise _broken(payload, f"a split factor of {row['splitFactor']}")
         try:
             pairs.append((date.fromisoformat(str(row["date"])[:10]), row))

@@ -19,9 +19,11 @@ import orjson
 import pandas as pd
 
 from pipelines.sources.bars import (
+    LARGEST_NUMBER,
     CorporateEvent,
     EventKind,
     Floats,
+    are_sound,
     bar_frame,
     event_frame,
     return_ratios,
@@ -110,6 +112,8 @@ PARSERS: dict[str, Parser] = {KIND: parse_chart}
 
 _FIELDS = ("open", "high", "low", "close", "volume")
 _EMPTY: Floats = np.empty(0)
+_LATEST_SECOND = 7_258_118_400
+"""The first second of 2200 UTC, and as far back before 1970."""
 
 
 def _midnight(day: date) -> int:
@@ -134,7 +138,7 @@ def _document(payload: Payload) -> Any:
         pass
     try:  # the standard parser also takes NaN, which some replies hold
         return json.loads(payload.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceUnavailable(
             PROVIDER, payload.item, f"{payload.size} bytes that are no JSON"
         ) from error
@@ -186,6 +190,8 @@ def _zone(payload: Payload, result: Mapping[str, Any]) -> ZoneInfo:
 
 
 def _days(seconds: Floats, zone: ZoneInfo) -> pd.DatetimeIndex:
+    if not (np.abs(seconds) < _LATEST_SECOND).all():
+        raise ValueError("a timestamp that is none")
     stamps = pd.to_datetime(pd.Series(seconds.astype("int64")), unit="s", utc=True)
     return pd.DatetimeIndex(stamps.dt.tz_convert(zone).dt.tz_localize(None).dt.normalize())
 
@@ -196,20 +202,41 @@ def _numbers(payload: Payload, name: str, values: Any, length: int) -> Floats:
     if len(values) != length:
         raise _broken(payload, f"{len(values)} values of {name!r} for {length} timestamps")
     try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
         raise _broken(payload, f"{name!r} holds something that is no number") from error
+    if numbers.ndim != 1 or not are_sound(numbers):
+        raise _broken(payload, f"{name!r} holds something that is no number")
+    return numbers
+
+
+def _object(payload: Payload, name: str, value: Any) -> Mapping[str, Any]:
+    """Return a JSON object, an empty one where there is none."""
+    if not value:
+        return {}
+    if not isinstance(value, dict):
+        raise _broken(payload, f"{name!r} is no object")
+    return value
+
+
+def _first_object(payload: Payload, name: str, value: Any) -> Mapping[str, Any]:
+    """Return the first object of a JSON list, an empty one where there is none."""
+    if not value:
+        return {}
+    if not isinstance(value, list):
+        raise _broken(payload, f"{name!r} is no list")
+    return _object(payload, name, value[0])
 
 
 def _bars(payload: Payload, result: Mapping[str, Any], symbol: str, zone: ZoneInfo) -> pd.DataFrame:
     stamps = result["timestamp"]
-    count = len(stamps)
+    count = len(stamps) if isinstance(stamps, list) else 0
     seconds = _numbers(payload, "timestamp", stamps, count)
-    if np.isnan(seconds).any():
+    if not (np.abs(seconds) < _LATEST_SECOND).all():
         raise _broken(payload, "a bar without a timestamp")
-    indicators = result.get("indicators") or {}
-    quotes = indicators.get("quote") or [{}]
-    prices = {name: _numbers(payload, name, (quotes[0] or {}).get(name), count) for name in _FIELDS}
+    indicators = _object(payload, "indicators", result.get("indicators"))
+    quote_ = _first_object(payload, "quote", indicators.get("quote"))
+    prices = {name: _numbers(payload, name, quote_.get(name), count) for name in _FIELDS}
     adjusted = _adjusted(payload, indicators.get("adjclose"), count)
 
     order = np.argsort(seconds, kind="stable")
@@ -234,7 +261,7 @@ def _adjusted(payload: Payload, blocks: Any, count: int) -> Floats:
     A block whose field has another name is a changed contract: read as "none given", it would
     take the dividends out of every total return without a word.
     """
-    block = blocks[0] if isinstance(blocks, list) and blocks else None
+    block = _first_object(payload, "adjclose", blocks)
     if not block:
         return np.full(count, np.nan)
     return _numbers(payload, "adjclose", block.get("adjclose"), count)
@@ -244,7 +271,7 @@ def _corporate_events(
     payload: Payload, result: Mapping[str, Any], zone: ZoneInfo
 ) -> list[CorporateEvent]:
     found: list[CorporateEvent] = []
-    for name, entries in (result.get("events") or {}).items():
+    for name, entries in _object(payload, "events", result.get("events")).items():
         kind = _EVENTS.get(name)
         if kind is None:
             continue
@@ -253,7 +280,7 @@ def _corporate_events(
             stamps = np.asarray([row["date"] for row in rows], dtype=np.float64)
             for day, row in zip(_days(stamps, zone), rows, strict=True):
                 found.append(_event(kind, day.date(), row))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise _broken(payload, f"events: {name}: {type(error).__name__} {error}") from error
     return found
 
@@ -261,8 +288,10 @@ def _corporate_events(
 def _event(kind: EventKind, day: date, row: Mapping[str, Any]) -> CorporateEvent:
     if kind == "split":
         new, old = float(row["numerator"]), float(row["denominator"])
-        if not (new > 0 and old > 0):
+        if not (0 < new < LARGEST_NUMBER and 0 < old < LARGEST_NUMBER):
             raise ValueError(f"a split of {new:g} for {old:g}")
         return CorporateEvent(kind, day, numerator=new, denominator=old)
-    amount = float(round_float32(np.asarray([row["amount"]], dtype=np.float64))[0])
-    return CorporateEvent(kind, day, amount_usd=amount)
+    amount = np.asarray([row["amount"]], dtype=np.float64)
+    if amount.ndim != 1 or not are_sound(amount):
+        raise ValueError("an amount that is no number")
+    return CorporateEvent(kind, day, amount_usd=float(round_float32(amount)[0]))

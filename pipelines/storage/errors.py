@@ -56,3 +56,15 @@ class QueryRefused(ConfigurationError):
 
 class NothingPublished(StorageError):
     """There is no published version (or not the one that was asked for)."""
+
+
+class BuildUnusable(StorageError):
+    """The build file is damaged, or a .wal beside it belongs to another file."""
+
+
+class DiskFull(StorageError):
+    """No space for what is to be written. What was there before is as it was."""
+
+
+class NotWritable(ConfigurationError):
+    """This user may not write where the state is kept. Exit code 2."""
