@@ -82,6 +82,8 @@ class FredSeries(Entry):
     alternate_series: str | None = None
     """The agency's own name: keyless stand-in when FRED does not answer."""
     observations_in_future: bool = False
+    weekends: bool = False
+    """A daily series that has values of Saturdays and Sundays too."""
 
     @model_validator(mode="after")
     def _range_is_a_range(self) -> FredSeries:
@@ -89,6 +91,8 @@ class FredSeries(Entry):
             raise ValueError("plausible_min is not below plausible_max")
         if (self.alternate is None) != (self.alternate_series is None):
             raise ValueError("alternate and alternate_series go together")
+        if self.weekends and self.frequency != "daily":
+            raise ValueError("weekends is said of daily series only")
         return self
 
 
@@ -155,6 +159,15 @@ class TickerReuse(Entry):
     note: str
 
 
+class Restatement(Entry):
+    """A change of a history's basis that no split event explains, looked into and accepted."""
+
+    price_symbol: str
+    factor: float = Field(gt=0)
+    """New close over the old one."""
+    note: str
+
+
 class TickerMap(Entry):
     """Reviewed data on top of the spelling rules (class suffixes) of `sources.tickers`."""
 
@@ -162,6 +175,7 @@ class TickerMap(Entry):
     """Issuer spelling to price spelling, e.g. BRKB: BRK-B."""
     renames: tuple[TickerRename, ...]
     reuses: tuple[TickerReuse, ...]
+    restatements: tuple[Restatement, ...] = ()
 
 
 class ConceptTag(Entry):

@@ -5,6 +5,7 @@ Moves between bars (bad ticks, splits without their event) are in `bar_moves`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -17,6 +18,9 @@ from pipelines.quality.bench import Bad, Bench, Ruling, limit, name_some, rule_o
 from pipelines.quality.freshness import instrument_freshness
 from pipelines.quality.structure import fresh_items
 from pipelines.sources.calendar import running_session
+
+_ALIKE = 0.001
+"""Closes that changed by the same factor, but for rounding."""
 
 
 def _bars(bench: Bench) -> str:
@@ -141,7 +145,8 @@ def find_restated_symbols(
     """Compare closes with the stored ones of the same symbol and date.
 
     Returns one row per symbol with a differing close, indexed by symbol: `differing` and `compared`
-    (rows), `ratio` (median of new over stored close: away from 1 after a split).
+    (rows), `ratio` (median of new over stored close: away from 1 after a split), `alike` (share of
+    the closes that changed by about that ratio).
     """
     both = frame[["symbol", "traded_on", "close"]].merge(
         overlap[["symbol", "traded_on", "close"]].astype({"close": "float64"}),
@@ -150,8 +155,14 @@ def find_restated_symbols(
     )
     both["ratio"] = both["close"] / both["close_stored"]
     both["differs"] = (both["ratio"] - 1.0).abs() * 100.0 > tolerance_pct
+    # The lower of two middle ones, so that it is a ratio that occurs.
+    middle = both.groupby("symbol")["ratio"].transform("quantile", 0.5, interpolation="lower")
+    both["alike"] = (both["ratio"] / middle - 1.0).abs() <= _ALIKE
     found = both.groupby("symbol").agg(
-        differing=("differs", "sum"), compared=("differs", "size"), ratio=("ratio", "median")
+        differing=("differs", "sum"),
+        compared=("differs", "size"),
+        ratio=("ratio", "median"),
+        alike=("alike", "mean"),
     )
     return found[found["differing"] > 0]
 
@@ -183,6 +194,64 @@ def stored_closes_agree(bench: Bench, gate: GateCheck) -> Ruling:
         failing=len(found),
         examples=tuple(str(s) for s in found.index),
     )
+
+
+def restatements_are_explained(bench: Bench, gate: GateCheck) -> Ruling:
+    """A history that comes on another basis is the same one, and a split or a review explains it.
+
+    The same one: at least `min_alike` of the stored closes changed by one factor, be it 1; else it
+    is another symbol's. Explained: within `largest_unexplained`, a factor (spin-offs, corrections),
+    it is the provider's business; beyond, it must be that of the newest splits in the batch, or
+    stand under `restatements` in the ticker catalogue. Else the symbol's bars and events are kept
+    out and its stored history stays. Too many such symbols refuse the batch.
+    """
+    table = _bars(bench)
+    frame, overlap = bench.frame(table), bench.history.get(f"{table}__overlap")
+    if frame.empty or overlap is None or overlap.empty:
+        return Ruling("no stored close to compare with")
+    found = find_restated_symbols(frame, overlap, tolerance_pct=100.0 * _ALIKE)
+    bound = np.log(limit(gate, "largest_unexplained"))
+    band = np.log1p(limit(gate, "tolerance_pct") / 100.0)
+    wrong: dict[str, str] = {}
+    for symbol, ratio, alike in zip(found.index, found["ratio"], found["alike"], strict=True):
+        step = abs(np.log(ratio))
+        if alike < limit(gate, "min_alike"):
+            wrong[str(symbol)] = "another symbol's history: its closes are not the stored ones"
+        elif step > bound and not any(
+            abs(np.log(ratio) - known) <= band for known in _known_steps(bench, str(symbol))
+        ):
+            wrong[str(symbol)] = f"the history came times {ratio:g}, and no split says why"
+    if not wrong:
+        return Ruling(f"{len(found)} histories on another basis, each explained")
+    events = table.replace("_bars", "_events")
+    bad = [Bad(name, _reasons_of(bench.frame(name), wrong)) for name in (table, events)]
+    told = tuple(f"{symbol}: {why}" for symbol, why in wrong.items())
+    asked = max(frame["symbol"].nunique(), 1)
+    return Ruling(
+        f"{len(wrong)} histories on another basis, unexplained: {name_some(told)}",
+        tuple(b for b in bad if not b.reasons.empty),
+        refuses=len(wrong) > max(limit(gate, "max_symbols"), limit(gate, "max_share") * asked),
+        noted=True,
+        failing=len(wrong),
+        examples=told[:50],
+    )
+
+
+def _reasons_of(frame: pd.DataFrame, why: Mapping[str, str]) -> pd.Series[Any]:
+    rows = frame["symbol"][frame["symbol"].isin(why)]
+    return rows.map(why).astype("str")
+
+
+def _known_steps(bench: Bench, symbol: str) -> list[float]:
+    """Return the logarithms by which closes may change: the newest splits', the reviewed ones."""
+    events = bench.frame(_bars(bench).replace("_bars", "_events"))
+    own = events[(events["symbol"] == symbol) & (events["event_kind"] == "split")]
+    newest = own.sort_values("event_on", ascending=False)
+    sides = newest[["denominator", "numerator"]].astype("float64")
+    splits = np.cumsum(np.log((sides["denominator"] / sides["numerator"]).to_numpy()))
+    reviewed = bench.catalog.tickers.restatements
+    steps = (*splits, *(np.log(r.factor) for r in reviewed if r.price_symbol == symbol))
+    return [float(step) for step in steps]
 
 
 def symbols_have_the_last_session(bench: Bench, gate: GateCheck) -> Ruling:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipelines.catalog.models import GateCheck
 from pipelines.quality import expectations as gx
-from pipelines.quality.bench import Bad, Bench, Ruling, limit, rule_on_rows
+from pipelines.quality.bench import Bad, Bench, Ruling, limit, name_some, rule_on_rows
 from pipelines.quality.freshness import feed_freshness
 from pipelines.quality.structure import fresh_items
 
@@ -44,6 +44,31 @@ def list_is_whole(bench: Bench, gate: GateCheck) -> Ruling:
             f"{len(frame)} tickers, fewer than {wanted:.0f}: a cut list", refuses=True, failing=1
         )
     return Ruling(f"{len(frame)} tickers, {len(stored)} stored")
+
+
+def tickers_keep_their_company(bench: Bench, gate: GateCheck) -> Ruling:
+    """A ticker stands for the company for which it stood in the stored list.
+
+    Tickers are given to others, and companies reorganise: a few a month. More than `max_share` of
+    the common tickers at once means that the column is another.
+    """
+    frame, known = bench.frame(_LIST), bench.history.get(f"{_LIST}__keys")
+    if frame.empty or known is None or known.empty:
+        return Ruling("no stored list to compare with")
+    both = frame[["ticker", "cik"]].merge(known, on="ticker", suffixes=("", "_stored"))
+    same = both["cik"] == both["cik_stored"]
+    verdict = gx.expect_true(same, mostly=1.0 - limit(gate, "max_share"))
+    moved = both.loc[~same, ["ticker", "cik_stored", "cik"]]
+    told = tuple(f"{ticker}: {old} to {new}" for ticker, old, new in moved.to_numpy()[:50])
+    if not told:
+        return Ruling(f"{len(both)} tickers keep their company")
+    return Ruling(
+        f"{len(moved)} of {len(both)} tickers have another company: {name_some(told)}",
+        refuses=not verdict.success,
+        noted=True,
+        failing=len(moved),
+        examples=told,
+    )
 
 
 def facts_are_catalogued(bench: Bench, gate: GateCheck) -> Ruling:

@@ -45,6 +45,7 @@ _MACRO = (
     *_SHAPE,
     structure.no_row_is_in_the_future,
     macro.series_are_catalogued,
+    macro.observations_are_of_weekdays,
     macro.values_are_plausible,
     macro.steps_are_plausible,
     structure.history_has_not_shrunk,
@@ -60,6 +61,7 @@ _BARS = (
     bars.prices_are_within_their_bar,
     bars.events_are_plausible,
     bars.stored_closes_agree,
+    bars.restatements_are_explained,
     bar_moves.moves_are_plausible,
     bar_moves.no_split_without_its_event,
     structure.history_has_not_shrunk,
@@ -78,6 +80,7 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         holdings.files_are_of_their_fund,
         holdings.files_are_of_the_day_asked,
         holdings.files_hold_their_lines,
+        holdings.lines_stand_once,
         holdings.weights_sum_to_hundred,
         holdings.lines_have_their_values,
         holdings.net_assets_match_nav,
@@ -90,6 +93,8 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         shares.counts_are_positive,
         shares.navs_are_plausible,
         shares.total_net_assets_add_up,
+        shares.stored_counts_agree,
+        shares.newest_counts_are_confirmed,
         structure.history_has_not_shrunk,
         shares.share_counts_are_fresh,
     ),
@@ -117,6 +122,7 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         structure.no_row_is_in_the_future,
         fundamentals.companies_have_their_keys,
         fundamentals.list_is_whole,
+        fundamentals.tickers_keep_their_company,
     ),
     "sec_facts": _named(
         *_SHAPE,
@@ -142,6 +148,7 @@ def judge_batch(
     as_of: date,
     sessions: Iterable[date] | pd.DatetimeIndex,
     full_refresh: bool = False,
+    checks: Mapping[str, Check] | None = None,
 ) -> GateReport:
     """Judge one batch: which rows may be loaded, which are kept out, whether all are refused.
 
@@ -156,6 +163,8 @@ def judge_batch(
         as_of: the day that the run is for.
         sessions: the exchange's sessions, ascending, from the first that any row can have on.
         full_refresh: every item was read whole, whatever was stored.
+        checks: the checks to judge by, by name in their order; the feed's own (`CHECKS`) if None.
+            Only the tests that take one away ask for others.
 
     Raises:
         ConfigurationError: the gate catalogue lacks a check of this feed or one of its limits.
@@ -174,7 +183,7 @@ def judge_batch(
     findings: list[Finding] = []
     kept_out: list[pd.DataFrame] = []
     sound = True
-    for name, check in CHECKS[extract.feed].items():
+    for name, check in (CHECKS[extract.feed] if checks is None else checks).items():
         if name not in gates:
             raise ConfigurationError(f"gates.yaml: {extract.feed}.{name}: the check is missing")
         if not sound:

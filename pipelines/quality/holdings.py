@@ -14,7 +14,15 @@ import pandas as pd
 
 from pipelines.catalog.models import GateCheck
 from pipelines.quality import expectations as gx
-from pipelines.quality.bench import Bad, Bench, Ruling, describe_rows, limit, name_some
+from pipelines.quality.bench import (
+    Bad,
+    Bench,
+    Ruling,
+    describe_rows,
+    limit,
+    name_some,
+    rule_on_rows,
+)
 from pipelines.quality.freshness import holdings_freshness
 from pipelines.quality.structure import fresh_items
 
@@ -148,6 +156,23 @@ def _equity_lines_before(bench: Bench) -> pd.Series[Any]:
         known = files["fund_id"].map(stored["newest_value"]).astype("float64")
         before = before.fillna(known.where(older))
     return before.reindex(_files(bench).index)
+
+
+def lines_stand_once(bench: Bench, gate: GateCheck) -> Ruling:
+    """No line stands twice in a file with the same ticker, name, quantity, weight and value.
+
+    Copies are dropped. Lines without a weight (rights, warrants, escrows) may be alike.
+    """
+    lines = bench.frame("fund_holdings")
+    same = [*_FILE_KEY, "ticker", "name", "quantity", "weight_pct", "market_value_usd"]
+    weighing = lines[lines["weight_pct"].astype("float64") > 0]
+    rows = gx.expect_true(~weighing.duplicated(same)).rows
+    reasons = pd.Series(
+        [f"{name} stands twice" for name in weighing.loc[rows, "name"]], index=rows, dtype="str"
+    )
+    return rule_on_rows(
+        bench, gate, [Bad("fund_holdings", reasons)], good=f"{len(weighing)} lines stand once"
+    )
 
 
 def weights_sum_to_hundred(bench: Bench, gate: GateCheck) -> Ruling:

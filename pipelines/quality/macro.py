@@ -47,6 +47,25 @@ def series_are_catalogued(bench: Bench, gate: GateCheck) -> Ruling:
     return rule_on_rows(bench, gate, [Bad(table, reasons)], good="every series is catalogued")
 
 
+def observations_are_of_weekdays(bench: Bench, gate: GateCheck) -> Ruling:
+    """Daily series have values from Monday to Friday, unless the catalogue says otherwise.
+
+    A row of a weekend that has no value claims nothing and is left.
+    """
+    table = _table(bench)
+    frame = bench.frame(table)
+    plain = {s.id for s in bench.catalog.fred_series if s.frequency == "daily" and not s.weekends}
+    held = frame["series_id"].isin(plain) & frame["value"].notna()
+    days = frame["observed_on"]
+    rows = gx.expect_true((days.dt.day_of_week <= 4) | ~held).rows
+    reasons = pd.Series(
+        [f"a value of a {name}" for name in days[rows].dt.day_name()], index=rows, dtype="str"
+    )
+    return rule_on_rows(
+        bench, gate, [Bad(table, reasons)], good="no value of a weekend", per_item=True
+    )
+
+
 def values_are_plausible(bench: Bench, gate: GateCheck) -> Ruling:
     """Each value lies in its series' plausible range.
 

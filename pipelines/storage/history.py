@@ -99,7 +99,9 @@ def read_history(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, 
     Per raw table of the feed a frame with one row per stored entity: entity, rows, oldest_on,
     newest_on, newest_value. For bars these describe the newest basis, and `<table>__overlap`
     (symbol, traded_on, close) holds its last 15 closes. `fund_files__nav` (fund_id, traded_on,
-    nav_usd) holds the NAVs known of the funds' share histories.
+    nav_usd) holds the NAVs known of the funds' share histories, `fund_shares__overlap` (fund_id,
+    traded_on, shares_outstanding, nav_usd) each fund's last 15 counts, `sec_companies__keys`
+    (ticker, cik) the newest list.
     """
     found: dict[str, pd.DataFrame] = {}
     for table in FEEDS[feed]:
@@ -113,6 +115,27 @@ def read_history(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, 
                 select fund_id, traded_on, arg_max(nav_usd, known_on) as nav_usd
                 from raw.fund_shares where nav_usd is not null group by 1, 2 order by 1, 2
                 """
+            ).df(),
+            "traded_on",
+        )
+    if feed == "sec_companies":
+        found["sec_companies__keys"] = pd.DataFrame(
+            read_company_keys(connection).items(), columns=["ticker", "cik"], dtype="str"
+        )
+    if feed == "fund_shares":
+        found["fund_shares__overlap"] = _days(
+            connection.execute(
+                f"""
+                select
+                    fund_id, traded_on,
+                    cast(arg_max(shares_outstanding, known_on) as double) as shares_outstanding,
+                    cast(arg_max(nav_usd, known_on) as double) as nav_usd
+                from raw.fund_shares group by 1, 2
+                qualify row_number() over (
+                    partition by fund_id order by traded_on desc
+                ) <= {OVERLAP_SESSIONS}
+                order by 1, 2
+                """  # noqa: S608 - a number of this module
             ).df(),
             "traded_on",
         )

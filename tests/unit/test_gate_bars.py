@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.catalog.models import Restatement
 from pipelines.quality.bar_moves import find_spikes
 from pipelines.quality.bars import find_restated_symbols
 from pipelines.sources.calendar import sessions_between
@@ -320,21 +321,118 @@ def test_a_tail_on_another_basis_is_kept_out_and_its_symbol_named():
     assert set(report.accepted["constituent_bars"]["symbol"]) == {"BBB"}
 
 
-def test_a_restated_whole_history_passes():
+def judge_restated(factor: float, *, splits=(), reviewed=()):
+    """Judge AAA's whole history at 1 / `factor` of the stored closes, beside a calm BBB."""
     history = {
-        "constituent_bars": stored(("AAA", 104, SESSIONS[0], SESSIONS[-2], 40.0)),
-        "constituent_bars__overlap": an_overlap("AAA", 2.0),
+        "constituent_bars": stored(
+            ("AAA", len(SESSIONS), SESSIONS[0], SESSIONS[-2], 20.0 * factor),
+            ("BBB", len(SESSIONS), SESSIONS[0], SESSIONS[-2], 20.0),
+        ),
+        "constituent_bars__overlap": pd.concat([an_overlap("AAA", factor), an_overlap("BBB")]),
     }
-    report = judge_members(bars("AAA"), history=history)
-    assert finding(report, "stored_closes_agree").examples == ("AAA",)
+    events = [
+        {
+            "symbol": "AAA",
+            "event_kind": "split",
+            "event_on": SESSIONS[-2 - i],
+            "numerator": n,
+            "denominator": d,
+        }
+        for i, (n, d) in enumerate(splits)
+    ]
+    frames = {
+        "constituent_bars": pd.concat([bars("AAA"), bars("BBB")], ignore_index=True),
+        "constituent_events": raw_frame("constituent_events", events),
+    }
+    catalog = catalog_with()
+    tickers = catalog.tickers.model_copy(update={"restatements": tuple(reviewed)})
+    catalog = catalog.model_copy(update={"tickers": tickers})
+    return judge(an_extract("constituent_bars", frames), catalog, history=history)
+
+
+@pytest.mark.parametrize("factor", [10.0, 0.1, 1.6])
+def test_a_whole_history_in_another_unit_is_kept_out(factor):
+    report = judge_restated(factor)
+    found = finding(report, "restatements_are_explained")
+    assert not found.passed
+    assert found.examples == (f"AAA: the history came times {1 / factor:g}, and no split says why",)
+    assert set(kept_out(report, "restatements_are_explained")) == {("AAA", d) for d in SESSIONS}
+    assert set(report.accepted["constituent_bars"]["symbol"]) == {"BBB"}
+
+
+@pytest.mark.parametrize(
+    ("factor", "splits"),
+    [(2.0, [(2, 1)]), (10.0, [(10, 1)]), (0.05, [(1, 20)]), (6.0, [(3, 1), (2, 1)])],
+)
+def test_a_history_that_its_splits_explain_is_no_fault(factor, splits):
+    report = judge_restated(factor, splits=splits)
+    assert finding(report, "restatements_are_explained").passed
     assert report.quarantined.empty
+
+
+def test_a_split_of_another_ratio_explains_nothing():
+    report = judge_restated(10.0, splits=[(2, 1)])
+    assert not finding(report, "restatements_are_explained").passed
+
+
+def test_another_symbols_history_is_kept_out_with_its_events():
+    history = {
+        "constituent_bars": stored(("AAA", len(SESSIONS), SESSIONS[0], SESSIONS[-2], 20.0)),
+        "constituent_bars__overlap": an_overlap("AAA").assign(close=[21.0, 21.3, 20.9, 22.0, 21.1]),
+    }
+    event = {"symbol": "AAA", "event_kind": "dividend", "event_on": SESSIONS[5], "amount_usd": 0.2}
+    report = judge_members(bars("AAA"), bars("BBB"), events=[event], history=history)
+    found = finding(report, "restatements_are_explained")
+    why = "another symbol's history: its closes are not the stored ones"
+    assert found.examples == (f"AAA: {why}",)
+    assert ("AAA", SESSIONS[5]) in kept_out(report, "restatements_are_explained")
+    assert report.accepted["constituent_events"].empty
+    assert set(report.accepted["constituent_bars"]["symbol"]) == {"BBB"}
+
+
+def test_a_split_inside_the_overlap_is_no_other_history():
+    overlap = an_overlap("AAA")
+    overlap.loc[overlap.index[:3], "close"] *= 4.0
+    history = {
+        "constituent_bars": stored(("AAA", len(SESSIONS), SESSIONS[0], SESSIONS[-2], 20.0)),
+        "constituent_bars__overlap": overlap,
+    }
+    split = {"symbol": "AAA", "event_kind": "split", "event_on": SESSIONS[-3]}
+    report = judge_members(
+        bars("AAA"), events=[{**split, "numerator": 4.0, "denominator": 1.0}], history=history
+    )
+    assert finding(report, "restatements_are_explained").passed
+
+
+def test_small_changes_of_basis_are_the_providers_business():
+    assert finding(judge_restated(1.4), "restatements_are_explained").passed
+
+
+def test_a_reviewed_restatement_passes():
+    reviewed = [Restatement(price_symbol="AAA", factor=0.1, note="looked into")]
+    assert finding(judge_restated(10.0, reviewed=reviewed), "restatements_are_explained").passed
+
+
+def test_many_histories_in_another_unit_refuse_the_batch():
+    names = [f"S{i}" for i in range(25)]
+    history = {
+        "constituent_bars": stored(
+            *((n, len(SESSIONS), SESSIONS[0], SESSIONS[-2], 200.0) for n in names)
+        ),
+        "constituent_bars__overlap": pd.concat([an_overlap(n, 10.0) for n in names]),
+    }
+    report = judge_members(*(bars(n) for n in names), history=history)
+    assert report.refused
+    assert report.reasons[0].startswith("restatements_are_explained: 25 histories on another basis")
 
 
 def test_a_single_corrected_close_is_named_and_nothing_kept_out():
     overlap = an_overlap("AAA")
     overlap.iloc[-1, 2] = 19.0
     found = find_restated_symbols(bars("AAA"), overlap, tolerance_pct=0.01)
-    assert found.to_dict("index") == {"AAA": {"differing": 1, "compared": 5, "ratio": 1.0}}
+    assert found.to_dict("index") == {
+        "AAA": {"differing": 1, "compared": 5, "ratio": 1.0, "alike": 0.8}
+    }
     history = {
         "constituent_bars": stored(("AAA", 900, "2020-01-02", SESSIONS[-2], 19.0)),
         "constituent_bars__overlap": overlap,

@@ -144,3 +144,24 @@ def test_a_company_that_stopped_filing_is_named() -> None:
     assert not fresh.passed
     assert fresh.severity == "warn"
     assert f"{CIK}: newest 2023-11-09, limit 130 days, stale since 2024-03-19" in fresh.message
+
+
+def judge_keys(moved: int):
+    keys = companies()[["ticker", "cik"]].copy()
+    keys.loc[keys.index[:moved], "cik"] = "0000000042"
+    extract = an_extract("sec_companies", {"sec_companies": companies()}, items=["company_tickers"])
+    return judge(extract, CATALOG, history={"sec_companies__keys": keys})
+
+
+def test_a_list_that_moves_every_ticker_to_another_company_is_refused():
+    report = judge_keys(300)
+    assert report.reasons[0].startswith(
+        "tickers_keep_their_company: 300 of 300 tickers have another company"
+    )
+
+
+def test_a_ticker_that_was_given_away_is_named_and_loaded():
+    report = judge_keys(1)
+    found = finding(report, "tickers_keep_their_company")
+    assert (found.passed, found.severity, report.refused) == (False, "warn", False)
+    assert len(report.accepted["sec_companies"]) == 300

@@ -301,3 +301,38 @@ def test_the_extract_is_not_changed():
     judge(extract, catalog_with(funds=[SMALL]))
     for table, frame in copy.frames.items():
         pd.testing.assert_frame_equal(extract.frames[table], frame)
+
+
+def with_copies(count: int):
+    def edit(heads, lines):
+        newest = lines[(lines["as_of_on"] == "2024-05-30") & (lines["fund_id"] == "SML")]
+        copies = newest.head(count).assign(line_no=newest.head(count)["line_no"] + 10_000)
+        heads = heads.copy()
+        of_file = (heads["as_of_on"] == "2024-05-30") & (heads["fund_id"] == "SML")
+        heads.loc[of_file, "line_count"] += count
+        return heads, pd.concat([lines, copies], ignore_index=True)
+
+    return edit
+
+
+def test_a_line_that_stands_twice_is_dropped_once():
+    report = judge_files(*good_files(), edit=with_copies(1))
+    assert report.quarantined["reason"].tolist() == ["Company 0 stands twice"]
+    assert not report.refused
+    kept = report.accepted["fund_holdings"]
+    of_file = kept[(kept["as_of_on"] == "2024-05-30") & (kept["fund_id"] == "SML")]
+    assert of_file["name"].value_counts().max() == 1
+
+
+def test_many_lines_that_stand_twice_refuse_the_batch():
+    report = judge_files(*good_files(), edit=with_copies(60))
+    assert report.reasons[0].startswith("lines_stand_once: 60 rows fail")
+
+
+def test_alike_lines_without_a_weight_stay():
+    def edit(heads, lines):
+        heads, lines = with_copies(1)(heads, lines)
+        lines.loc[lines["name"] == "Company 0", "weight_pct"] = 0.0
+        return heads, lines
+
+    assert finding(judge_files(*good_files(), edit=edit), "lines_stand_once").passed

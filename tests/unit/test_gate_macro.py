@@ -134,7 +134,12 @@ def test_a_step_that_stays_is_reported_and_kept():
 def test_steps_are_measured_within_what_was_known_at_the_time():
     # Vintage 2 rebases the series from 100 to 60: a level change between vintages, none within.
     index = a_series(
-        "GDP", plausible_max=500, largest_step=5, step_kind="pct", stale_after_days=900
+        "GDP",
+        frequency="quarterly",
+        plausible_max=500,
+        largest_step=5,
+        step_kind="pct",
+        stale_after_days=900,
     )
     months = ["2023-01-01", "2023-04-01", "2023-07-01"]
     rows = [
@@ -280,6 +285,18 @@ def test_an_uncatalogued_series_refuses_the_batch():
     )
     assert report.refused
     assert report.reasons[0].startswith("series_are_catalogued: 1 rows fail")
+
+
+def test_a_value_of_a_sunday_is_quarantined_unless_the_series_has_weekends():
+    rows = pd.concat(
+        [observations(a_quiet_year()), observations({"2024-05-26": 4.0})], ignore_index=True
+    )
+    extract = an_extract("fred_observations", {"fred_observations": rows})
+    report = judge(extract, catalog_with(series=[RATE]))
+    assert kept_out(report, "observations_are_of_weekdays") == [("RATE", "2024-05-26")]
+    assert report.quarantined.iloc[0]["reason"] == "a value of a Sunday"
+    every_day = RATE.model_copy(update={"weekends": True})
+    assert judge(extract, catalog_with(series=[every_day])).quarantined.empty
 
 
 def test_missing_items_are_named_and_never_refuse():

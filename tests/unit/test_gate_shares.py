@@ -92,10 +92,22 @@ def test_totals_that_do_not_add_up_are_warned_of():
     good = counts(changes={d: {"total_net_assets_usd": None} for d in SESSIONS})
     good["total_net_assets_usd"] = good["shares_outstanding"] * good["nav_usd"]
     assert finding(judge_counts(good), "total_net_assets_add_up").passed
-    bad = good.assign(total_net_assets_usd=good["total_net_assets_usd"] * 1.1)
+    odd = good["traded_on"] < good["traded_on"].iloc[20]
+    bad = good.assign(total_net_assets_usd=good["total_net_assets_usd"].where(~odd, 1.0))
     found = finding(judge_counts(bad), "total_net_assets_add_up")
-    assert (found.passed, found.severity) == (False, "warn")
-    assert found.examples[0] == "SML 2023-06-01: 10.00 % from shares x NAV"
+    assert (found.passed, found.severity, found.failing_rows) == (False, "warn", 20)
+    assert found.examples[0] == "SML 2023-06-01: 100.00 % from shares x NAV"
+
+
+def test_totals_of_which_most_do_not_add_up_refuse_the_batch():
+    good = counts(changes={d: {"total_net_assets_usd": None} for d in SESSIONS})
+    tenfold = good.assign(
+        total_net_assets_usd=good["shares_outstanding"] * good["nav_usd"],
+        shares_outstanding=good["shares_outstanding"] * 10.0,
+    )
+    report = judge_counts(tenfold)
+    assert report.refused
+    assert report.reasons[0].startswith("total_net_assets_add_up: ")
 
 
 def test_a_count_from_the_future_is_quarantined():
@@ -118,3 +130,66 @@ def test_counts_that_do_not_move_on_are_stale():
     assert finding(report, "share_counts_are_fresh").examples == (
         "SML: newest 2024-05-22, limit 5 sessions, stale since 2024-05-31",
     )
+
+
+def known_counts(factor: float = 1.0, nav_factor: float = 1.0) -> dict[str, pd.DataFrame]:
+    """Return the stored counts of SML's last sessions, a multiple of what `counts()` brings."""
+    tail = counts().iloc[-16:-1]
+    return {
+        "fund_shares__overlap": pd.DataFrame(
+            {
+                "fund_id": tail["fund_id"],
+                "traded_on": tail["traded_on"],
+                "shares_outstanding": tail["shares_outstanding"].astype("float64") * factor,
+                "nav_usd": tail["nav_usd"] * nav_factor,
+            }
+        )
+    }
+
+
+@pytest.mark.parametrize("factor", [10.0, 0.1, 1000.0])
+def test_counts_in_another_unit_are_kept_out_with_all_of_the_fund(factor):
+    report = judge_counts(counts(), counts("OTH"), history=known_counts(1 / factor))
+    found = finding(report, "stored_counts_agree")
+    assert not found.passed
+    assert found.examples == (f"SML (times {factor:g})",)
+    assert len(kept_out(report, "stored_counts_agree")) == len(SESSIONS)
+    assert set(report.accepted["fund_shares"]["fund_id"]) == {"OTH"}
+
+
+def test_counts_of_many_funds_in_another_unit_refuse_the_batch():
+    one = known_counts(10.0)["fund_shares__overlap"]
+    history = {"fund_shares__overlap": pd.concat([one, one.assign(fund_id="OTH")])}
+    report = judge_counts(counts(), counts("OTH"), history=history)
+    assert report.reasons[0].startswith("stored_counts_agree: the counts of 2 funds changed")
+
+
+@pytest.mark.parametrize(("factor", "nav_factor"), [(1.0, 1.0), (1.2, 1.0), (0.25, 4.0)])
+def test_a_revised_count_and_a_history_restated_for_a_split_are_no_fault(factor, nav_factor):
+    report = judge_counts(counts(), history=known_counts(factor, nav_factor))
+    assert finding(report, "stored_counts_agree").passed
+
+
+@pytest.mark.parametrize("factor", [10.0, 0.1])
+def test_a_newest_count_that_leaps_waits_for_its_confirmation(factor):
+    day, before = SESSIONS[-1], SESSIONS[-2]
+    count = float(counts().iloc[-1]["shares_outstanding"])
+    leap = {"shares_outstanding": factor * count}
+    report = judge_counts(counts(changes={day: leap}))
+    assert kept_out(report, "newest_counts_are_confirmed") == [("SML", day)]
+    assert report.quarantined.iloc[0]["reason"] == (
+        f"a count {factor:g} times the one before, not confirmed yet"
+    )
+    assert not report.refused
+    confirmed = judge_counts(counts(changes={day: leap, before: leap}))
+    assert finding(confirmed, "newest_counts_are_confirmed").passed
+
+
+def test_a_split_is_no_leap():
+    last = counts().iloc[-1]
+    split = {
+        "shares_outstanding": 4.0 * float(last["shares_outstanding"]),
+        "nav_usd": last["nav_usd"] / 4.0,
+    }
+    report = judge_counts(counts(changes={SESSIONS[-1]: split}))
+    assert finding(report, "newest_counts_are_confirmed").passed
