@@ -36,7 +36,7 @@ WorldOption = Annotated[
 
 
 def main() -> None:
-    """Run the command; our own errors become one line and exit code 2, never a traceback."""
+    """Run the command; our own errors become one line and an exit code, never a traceback."""
     try:
         app()
     except ConfigurationError as error:
@@ -103,6 +103,33 @@ def backfill(
 
 
 @app.command()
+def rebuild(
+    world: WorldOption = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", help="Leave this run out; may be repeated.")
+    ] = None,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Even if raw rows of the old file are not there.")
+    ] = False,
+) -> None:
+    """Make the build file anew from landing alone; asks no source, publishes nothing."""
+    from pipelines.rebuild import print_rebuilt
+    from pipelines.rebuild import rebuild as rebuild_from_landing
+
+    settings = _settings(world)
+    rebuilt = rebuild_from_landing(settings, without=without or (), accept_loss=accept_loss)
+    print_rebuilt(settings, rebuilt, console)
+
+
+@app.command()
+def runs(world: WorldOption = None) -> None:
+    """List the runs in landing, oldest first, with their whole ids."""
+    from pipelines.console import print_runs
+
+    print_runs(_settings(world), console)
+
+
+@app.command()
 def status(world: WorldOption = None) -> None:
     """Show what is published, the last runs, and which sources are behind."""
     from pipelines.console import print_status
@@ -153,6 +180,25 @@ def publish(
     from pipelines.storage.publish import rollback as roll_back
 
     console.print(f"current -> {roll_back(_settings(), version=version)}")
+
+
+@app.command()
+def alert(
+    test: Annotated[bool, typer.Option("--test", help="Send a test message now.")] = False,
+    world: WorldOption = None,
+) -> None:
+    """Send a test message to the webhook and the mailbox that the environment names."""
+    if not test:
+        raise ConfigurationError("alert: only --test; real alerts come from the nightly runs")
+    from pipelines.alert_delivery import send
+    from pipelines.alerts import trial_alert
+
+    settings = _settings(world)
+    if not settings.alerts_are_on:
+        raise ConfigurationError(
+            "alert: neither SMALLCAPS_ALERT_WEBHOOK nor SMALLCAPS_ALERT_SMTP is set"
+        )
+    console.print(f"sent by {' and '.join(send(settings, trial_alert(settings)))}")
 
 
 @app.command()

@@ -17,6 +17,7 @@ from pipelines.errors import ConfigurationError, SmallcapsError
 from pipelines.settings import Settings
 from pipelines.storage import snapshot
 from pipelines.storage.errors import NothingPublished, WarehouseBusy
+from pipelines.storage.landing_log import read_log
 from pipelines.storage.reports import read_behind, read_runs
 from pipelines.storage.warehouse import read_build
 from pipelines.summary import SIMULATED, behind_table
@@ -56,6 +57,29 @@ def print_status(settings: Settings, console: Console) -> None:
     console.print(table)
     if len(behind):
         console.print(behind_table(behind, most=40))
+
+
+def print_runs(settings: Settings, console: Console) -> None:
+    """List the landed runs as landing itself knows them; the build file is not needed."""
+    logged = read_log(settings.landing_dir)
+    if not logged:
+        console.print(f"nothing has been landed under {settings.landing_dir} yet")
+        return
+    table = Table(title="landed runs, oldest first", title_justify="left")
+    table.add_column("run", no_wrap=True)
+    for name in ("landed (UTC)", "as of", "status", "feeds"):
+        table.add_column(name, overflow="fold")
+    for run_id in dict.fromkeys(entry.batch.run_id for entry in logged):
+        entries = [entry for entry in logged if entry.batch.run_id == run_id]
+        odd = [f"{e.batch.feed} {e.verdict}" for e in entries if e.verdict != "accepted"]
+        table.add_row(
+            run_id,
+            f"{entries[0].batch.written_at:%Y-%m-%d %H:%M}",
+            f"{entries[0].batch.as_of}",
+            ", ".join(odd) or "accepted",
+            ", ".join(e.batch.feed for e in entries),
+        )
+    console.print(table)
 
 
 def print_query(

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipelines.defs import nightly
+from pipelines.defs import alerts, nightly
 from pipelines.defs.dbt import definitions as dbt
 from pipelines.defs.fundamentals import definitions as fundamentals
 from pipelines.defs.funds import definitions as funds
@@ -12,7 +12,9 @@ from pipelines.defs.prices import definitions as prices
 from pipelines.defs.publish import definitions as publish
 from pipelines.resources import NightResource
 
+MODULES = (macro, prices, funds, long_history, fundamentals, dbt, publish, nightly, alerts)
+
 defs = dg.Definitions.merge(
-    *(m.defs for m in (macro, prices, funds, long_history, fundamentals, dbt, publish, nightly)),
+    *(module.defs for module in MODULES),
     dg.Definitions(resources={"night": NightResource()}, executor=dg.in_process_executor),
 )

@@ -19,6 +19,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from pipelines.exit_codes import Exit
 from pipelines.settings import PROJECT_DIR, Settings, child_environment, process_environment
+from pipelines.storage import night_lock
+from pipelines.summary import Conclusion, conclude, print_summary
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 CODE_LOCATION_TAG = ".dagster/repository"
@@ -47,10 +49,10 @@ def run_night(
     Raises:
         ConfigurationError: the warehouse belongs to the other world, or `as_of` lies before the
             newest night, before anything is fetched.
+        WarehouseBusy: another run is under way in this warehouse.
     """
     from pipelines.steps import check_before_run
 
-    check_before_run(settings, from_landing=from_landing)
     job = "nightly" if only is None else f"nightly_{only}"
     resource = {
         "world": settings.world,
@@ -60,10 +62,10 @@ def run_night(
         "full_refresh": settings.full_refresh,
         "from_landing": from_landing or "",
     }
-    with _instance(settings) as instance:
-        result = _execute(job, resource, instance, settings, console)
-    from pipelines.summary import conclude, print_summary
-
+    with night_lock.held_for(settings, "smallcaps run"):
+        check_before_run(settings, from_landing=from_landing)
+        with _instance(settings) as instance:
+            result = _execute(job, resource, instance, settings, console)
     conclusion = conclude(
         settings,
         result.run_id,
@@ -71,7 +73,23 @@ def run_night(
         misconfigured=_is_misconfigured(result),
     )
     print_summary(settings, conclusion, console)
+    _tell(settings, conclusion, console)
     return conclusion.exit_code
+
+
+def _tell(settings: Settings, conclusion: Conclusion, console: Console) -> None:
+    """Send the night's alert, as the sensors do for runs that Dagster's daemon started."""
+    if settings.world != "live":
+        return
+    from pipelines.alert_delivery import AlertNotSent, tell_of_degraded, tell_of_failure
+
+    try:
+        if conclusion.exit_code is Exit.PUBLISHED:
+            tell_of_degraded(settings)
+        else:
+            tell_of_failure(settings, conclusion.report.run_id, conclusion.error)
+    except AlertNotSent as error:
+        console.print(f"[yellow]alert not sent[/] {error}", highlight=False)
 
 
 def backfill_holdings(settings: Settings, first: date, last: date, *, console: Console) -> Exit:
@@ -79,14 +97,14 @@ def backfill_holdings(settings: Settings, first: date, last: date, *, console: C
     from pipelines.defs.funds.backfill import range_tags
     from pipelines.steps import check_before_run
 
-    check_before_run(settings, from_landing=None)
     resource = {
         "world": settings.world,
         "warehouse": str(settings.warehouse),
         "as_of": settings.as_of.isoformat() if settings.as_of else "",
     }
     tags = range_tags(first, last)
-    with _instance(settings) as instance:
+    with night_lock.held_for(settings, "smallcaps backfill"), _instance(settings) as instance:
+        check_before_run(settings, from_landing=None)
         result = _execute("holdings_backfill", resource, instance, settings, console, tags=tags)
     if result.success:
         console.print("backfill loaded; the next run publishes it")

@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pipelines.errors import ConfigurationError
 
 World = Literal["sample", "live"]
 WORLDS: tuple[str, ...] = get_args(World)
+AlertForm = Literal["json", "slack"]
+DEFAULT_UI_URL = "http://127.0.0.1:3000"
 
 PACKAGE_DIR = Path(__file__).resolve().parent
 PROJECT_DIR = PACKAGE_DIR.parent
@@ -83,6 +85,11 @@ class Settings:
     base_urls: Mapping[str, str] = field(default_factory=lambda: dict(PUBLIC_HOSTS))
     pacing: bool = True
     full_refresh: bool = False
+    ui_url: str = DEFAULT_UI_URL
+    """Where the Dagster UI is reached; alerts link to the run there."""
+    alert_webhook: Secret | None = None
+    alert_webhook_form: AlertForm = "json"
+    alert_smtp: Secret | None = None
     publish_restricted: bool = True
     """False leaves series whose owners ask for prior approval out of what is published."""
 
@@ -109,7 +116,18 @@ class Settings:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """Every secret in use, for redaction."""
-        return tuple(s for s in (self.fred_api_key, self.tiingo_api_key) if s is not None)
+        every = (self.fred_api_key, self.tiingo_api_key, self.alert_webhook, self.alert_smtp)
+        return tuple(s for s in every if s is not None)
+
+    @property
+    def alert_memory(self) -> Path:
+        """File that says which causes were told on which day."""
+        return self.warehouse / "alerts.json"
+
+    @property
+    def alerts_are_on(self) -> bool:
+        """Whether anybody is to be told."""
+        return self.alert_webhook is not None or self.alert_smtp is not None
 
     def with_options(
         self,
@@ -173,6 +191,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     except ValueError as error:
         raise ConfigurationError(f"SMALLCAPS_AS_OF: {as_of!r} is no date (YYYY-MM-DD)") from error
     tiingo = env.get("TIINGO_API_KEY")
+    ui_url = env.get("SMALLCAPS_UI_URL", DEFAULT_UI_URL).rstrip("/")
+    if not re.fullmatch(r"https?://[^\s?#]+", ui_url):
+        raise ConfigurationError(f"SMALLCAPS_UI_URL: {ui_url!r} is no address")
     urls = {p: env.get(base_url_variable(p), host).rstrip("/") for p, host in PUBLIC_HOSTS.items()}
     if base_url_variable("shiller") in env and base_url_variable("shiller-page") not in env:
         # Who stands in for the files stands in for the page that links to them.
@@ -190,7 +211,28 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         base_urls=urls,
         pacing=pacing == "on",
         publish_restricted=restricted == "on",
+        ui_url=ui_url,
+        **_read_alerts(env),
     )
+
+
+def _read_alerts(env: Mapping[str, str]) -> dict[str, Any]:
+    """Read where alerts go. Addresses hold tokens and passwords: they are never in a message."""
+    webhook, smtp = env.get("SMALLCAPS_ALERT_WEBHOOK"), env.get("SMALLCAPS_ALERT_SMTP")
+    form = env.get("SMALLCAPS_ALERT_WEBHOOK_FORM", "json")
+    if form not in get_args(AlertForm):
+        raise ConfigurationError(f"SMALLCAPS_ALERT_WEBHOOK_FORM: {form!r} is not json or slack")
+    if webhook and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", webhook):
+        raise ConfigurationError("SMALLCAPS_ALERT_WEBHOOK: no http or https address")
+    if smtp and not re.fullmatch(r"smtps?://\S+\?(?=\S*\bfrom=\S)(?=\S*\bto=\S)\S+", smtp):
+        raise ConfigurationError(
+            "SMALLCAPS_ALERT_SMTP: not of the form smtp://user:password@host:port?from=…&to=…"
+        )
+    return {
+        "alert_webhook": Secret(webhook) if webhook else None,
+        "alert_webhook_form": form,
+        "alert_smtp": Secret(smtp) if smtp else None,
+    }
 
 
 @contextlib.contextmanager

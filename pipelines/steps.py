@@ -8,30 +8,47 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 import pandas as pd
 
+from pipelines.catalog.models import Catalog
 from pipelines.errors import ConfigurationError
 from pipelines.fetchers import FETCHERS, fetch_bars
+from pipelines.loading import (
+    batch_record,
+    done,
+    finish_interrupted_loads,
+    load_feed,
+    record_statuses,
+)
 from pipelines.night import BRANCHES, Night, make_night
 from pipelines.quality.findings import GateReport
-from pipelines.quality.freshness import feed_freshness
 from pipelines.quality.gates import judge_batch
 from pipelines.settings import Settings
 from pipelines.sources.calendar import sessions_between
 from pipelines.sources.http import Transport
 from pipelines.sources.parsers import PARSERS
-from pipelines.sources.payloads import Extract, FetchContext, ItemOutcome, ItemState
+from pipelines.sources.payloads import Extract, FetchContext, ItemState
 from pipelines.sources.sec import fetch_sec_facts
 from pipelines.sources.tickers import EquityLine, price_symbols
-from pipelines.storage import history, loader, meta, reference
-from pipelines.storage.dating import dating_rules
-from pipelines.storage.landing_records import LandedBatch, batch_id
+from pipelines.storage import history, meta, night_lock, reference
+from pipelines.storage.landing_records import LandedBatch
 from pipelines.storage.reports import read_run_report
-from pipelines.storage.warehouse import Connection, open_build
+from pipelines.storage.warehouse import LOCK_WAIT_S, Connection, open_build
 from pipelines.version import code_version
+
+__all__ = [
+    "begin_night",
+    "check_before_run",
+    "end_night",
+    "fetch_feed",
+    "gate_check_id",
+    "judge_feed",
+    "land",
+    "load_feed",
+]
 
 log = logging.getLogger("pipelines.steps")
 
@@ -63,33 +80,66 @@ def begin_night(
     branches: tuple[str, ...] = BRANCHES,
     from_landing: str | None = None,
     adapter: Transport | None = None,
+    catalog: Catalog | None = None,
+    wait_s: float = LOCK_WAIT_S,
 ) -> Night:
     """Return the night of this run, the same object for every step in this process.
 
-    The first call stamps or checks the warehouse, writes the reference tables and notes the run.
+    The first call takes the warehouse until `end_night`, stamps or checks it, writes the reference
+    tables, notes the run, and loads what a crash kept out of raw.
 
     Raises:
-        ConfigurationError: the warehouse belongs to the other world.
-        WarehouseBusy: another process holds the build file.
+        ConfigurationError: the warehouse belongs to the other world, or holds a later night.
+        WarehouseBusy: another process is in the middle of a run, or holds the build file.
     """
     if run_id in _NIGHTS:
         return _NIGHTS[run_id]
     night = make_night(
         settings, run_id, branches=branches, from_landing=from_landing, adapter=adapter
     )
-    with open_build(settings) as connection:
+    if catalog is not None:
+        night = replace(night, catalog=catalog)
+    night_lock.hold(settings, f"run {run_id}", wait_s=wait_s)
+    try:
+        _note_beginning(night)
+        finish_interrupted_loads(night)
+    except BaseException:
+        night_lock.release(settings, f"run {run_id}")
+        raise
+    _NIGHTS[run_id] = night
+    return night
+
+
+def _note_beginning(night: Night) -> None:
+    with open_build(night.settings) as connection:
+        refuse_earlier_night(night, connection)
         reference.write_reference(connection, night.catalog, as_of=night.as_of)
         meta.start_run(
             connection,
-            run_id,
-            world=settings.world,
+            night.run_id,
+            world=night.settings.world,
             as_of=night.as_of,
             code_version=code_version(),
-            branches=branches,
+            branches=night.branches,
             started_at=datetime.now(UTC),
         )
-    _NIGHTS[run_id] = night
-    return night
+        meta.note_crashed_runs(connection, but=night.run_id)
+
+
+def refuse_earlier_night(night: Night, connection: Connection) -> None:
+    """Raise ConfigurationError if the warehouse holds a later night than this one."""
+    newest = meta.newest_as_of(connection)
+    if newest is None or night.as_of >= newest or night.from_landing is not None:
+        return
+    if night.settings.as_of is None:
+        raise ConfigurationError(
+            f"by this machine's clock the newest closed day is {night.as_of}, but this warehouse "
+            f"already holds the night of {newest}: has the clock gone back? Set it and run again"
+        )
+    raise ConfigurationError(
+        f"--as-of {night.as_of}: this warehouse already holds the night of {newest}; a night "
+        f"cannot be run again with what is known now (use an empty SMALLCAPS_WAREHOUSE)"
+    )
 
 
 def end_night(run_id: str, *, failed: bool) -> None:
@@ -101,17 +151,20 @@ def end_night(run_id: str, *, failed: bool) -> None:
     night = _NIGHTS.pop(run_id, None)
     if night is None:
         return
-    with open_build(night.settings) as connection:
-        report = read_run_report(connection, run_id)
-        if report.status != "running":
-            return
-        unhappy = "refused" if len(report.failed) else "failed"
-        meta.finish_run(
-            connection,
-            run_id,
-            status=unhappy if failed else "finished",
-            finished_at=datetime.now(UTC),
-        )
+    try:
+        with open_build(night.settings) as connection:
+            report = read_run_report(connection, run_id)
+            if report.status != "running":
+                return
+            unhappy = "refused" if len(report.failed) else "failed"
+            meta.finish_run(
+                connection,
+                run_id,
+                status=unhappy if failed else "finished",
+                finished_at=datetime.now(UTC),
+            )
+    finally:
+        night_lock.release(night.settings, f"run {run_id}")
 
 
 def check_before_run(settings: Settings, *, from_landing: str | None) -> None:
@@ -123,12 +176,7 @@ def check_before_run(settings: Settings, *, from_landing: str | None) -> None:
     """
     night = make_night(settings, "check", branches=BRANCHES, from_landing=from_landing)
     with open_build(settings) as connection:
-        newest = meta.newest_published_as_of(connection)
-    if newest is not None and night.as_of < newest and from_landing is None:
-        raise ConfigurationError(
-            f"--as-of {night.as_of}: this warehouse has already published {newest}; a night cannot "
-            f"be run again with what is known now (use an empty SMALLCAPS_WAREHOUSE)"
-        )
+        refuse_earlier_night(night, connection)
     if from_landing is not None and from_landing not in {r.run_id for r in night.landing.runs()}:
         raise ConfigurationError(f"--from-landing {from_landing}: landing holds no such run")
 
@@ -152,8 +200,8 @@ def land(night: Night, extract: Extract) -> FetchSummary:
         night.run_id, extract, as_of=night.as_of, world=night.settings.world
     )
     with open_build(night.settings) as connection:
-        meta.record_batch(connection, _batch_record(batch, "landed", 0, ""))
-    _done("landed %s: %s rows", extract.feed, f"{sum(batch.rows.values()):,}")
+        meta.record_batch(connection, batch_record(batch, "landed", 0, ""))
+    done("landed %s: %s rows", extract.feed, f"{sum(batch.rows.values()):,}")
     return FetchSummary(batch, missing_items(extract))
 
 
@@ -199,11 +247,11 @@ def judge_feed(night: Night, feed: str) -> GateReport:
             judged_at=datetime.now(UTC),
         )
         status = "refused" if report.refused else "landed"
-        record = _batch_record(batch, status, len(report.quarantined), "; ".join(report.reasons))
+        record = batch_record(batch, status, len(report.quarantined), "; ".join(report.reasons))
         meta.record_batch(connection, record)
         if report.refused:
-            _record_statuses(night, connection, feed, extract.outcomes, refused=True)
-    _done("judged %s: %s", feed, "REFUSED" if report.refused else "accepted")
+            record_statuses(night, connection, feed, extract.outcomes, refused=True)
+    done("judged %s: %s", feed, "REFUSED" if report.refused else "accepted")
     return report
 
 
@@ -228,32 +276,6 @@ def gate_records(feed: str, report: GateReport) -> list[meta.CheckRecord]:
 def gate_check_id(feed: str, check: str) -> str:
     """Return the id under which a gate's check stands in `meta.checks`."""
     return f"gate:{feed}.{check}"
-
-
-def load_feed(night: Night, feed: str) -> loader.LoadResult:
-    """Load what the gate accepted into raw, all tables of the feed in one transaction or none.
-
-    Raises:
-        LoadRefused: the gate refused the batch or has not judged it, or a row breaks its contract.
-    """
-    log.info("loading %s", feed)
-    extract = night.landing.read_batch(night.run_id, feed)
-    accepted = night.landing.accepted_frames(night.run_id, feed)
-    with open_build(night.settings) as connection:
-        result = loader.load_batch(
-            connection,
-            feed,
-            accepted,
-            run_id=night.run_id,
-            batch_id=batch_id(night.run_id, feed),
-            as_of=night.as_of,
-            rules=dating_rules(night.catalog),
-            payloads=extract.payloads,
-            outcomes=extract.outcomes,
-        )
-        _record_statuses(night, connection, feed, extract.outcomes, refused=False)
-    _done("loaded %s: %s new rows", feed, f"{sum(result.inserted.values()):,}")
-    return result
 
 
 def _fetch(night: Night, feed: str) -> Extract:
@@ -313,62 +335,3 @@ def fetch_context(night: Night, feed: str, states: Mapping[str, ItemState]) -> F
         sec_contact=night.settings.sec_contact or SAMPLE_CONTACT.get(night.settings.world),
         progress=log.info,
     )
-
-
-def _record_statuses(
-    night: Night,
-    connection: Connection,
-    feed: str,
-    outcomes: Iterable[ItemOutcome],
-    *,
-    refused: bool,
-) -> None:
-    """Write how each item ended and how old its newest stored row is."""
-    states = history.read_item_states(connection, feed)
-    newest = {item: s.newest_on for item, s in states.items() if s.newest_on is not None}
-    ages = {f.item: f for f in feed_freshness(feed, night.catalog, newest, as_of=night.as_of)}
-    rows = []
-    for outcome in outcomes:
-        age = ages.get(outcome.item)
-        answered = outcome.status in ("fetched", "unchanged") and not refused
-        rows.append(
-            meta.SourceStatus(
-                feed=feed,
-                item=outcome.item,
-                provider=outcome.provider,
-                status="refused" if refused and outcome.status == "fetched" else outcome.status,
-                detail=outcome.detail,
-                last_attempt_at=night.now,
-                last_fetched_at=night.now if answered else None,
-                newest_on=newest.get(outcome.item),
-                is_stale=age.is_stale if age else False,
-                stale_since=age.stale_since if age else None,
-                is_required=age.is_required if age else False,
-            )
-        )
-    meta.update_source_status(connection, night.run_id, rows)
-
-
-def _batch_record(
-    batch: LandedBatch, status: str, quarantined: int, reasons: str
-) -> meta.BatchRecord:
-    return meta.BatchRecord(
-        batch_id=batch.batch_id,
-        run_id=batch.run_id,
-        feed=batch.feed,
-        as_of=batch.as_of,
-        fetched_at=batch.fetched_at,
-        payloads=batch.payloads,
-        requests=sum(batch.requests.values()),
-        bytes=batch.bytes,
-        rows=sum(batch.rows.values()),
-        quarantined_rows=quarantined,
-        inserted_rows=0,
-        status=status,
-        reasons=reasons,
-    )
-
-
-def _done(message: str, *arguments: object) -> None:
-    """Log the end of a step, so that a progress display can count it."""
-    log.info(message, *arguments, extra={"step_done": True})

@@ -21,7 +21,7 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,15 @@ from pipelines.sources.collect import Parser
 from pipelines.sources.payloads import Extract, ItemOutcome, Payload
 from pipelines.storage.contracts import FEEDS, RAW_TABLES
 from pipelines.storage.errors import BatchMissing, LandingCorrupt, LandingRefused, LoadRefused
-from pipelines.storage.files import append_line, read_json, sync_folder, write_file
+from pipelines.storage.files import (
+    append_line,
+    explain_disk,
+    read_json,
+    sync_folder,
+    write_file,
+)
 from pipelines.storage.frames import FrameUnfit, to_arrow, to_pandas
+from pipelines.storage.landing_log import newest_written_at
 from pipelines.storage.landing_records import (
     LandedBatch,
     LandedRun,
@@ -60,6 +67,7 @@ class Landing:
         """Use `landing_dir`, which need not exist yet."""
         self._root = landing_dir
         self._lock = threading.Lock()
+        self._newest: datetime | None = None
 
     # -- payloads -----------------------------------------------------------------------------
     def keep(self, run_id: str, feed: str) -> Callable[[Payload], None]:
@@ -76,7 +84,6 @@ class Landing:
             self._store_body(digest, payload.body)
             line = json.dumps(payload_record(payload), ensure_ascii=False, sort_keys=True)
             with self._lock:
-                folder.mkdir(parents=True, exist_ok=True)
                 append_line(folder / "requests.jsonl", line)
 
         return keep_payload
@@ -151,7 +158,8 @@ class Landing:
                 files[f"{name}.parquet"] = to_arrow(RAW_TABLES[name], frame)
             except FrameUnfit as error:
                 raise LandingRefused(f"{extract.feed}: {name}: {error}") from error
-        folder.mkdir(parents=True, exist_ok=True)
+        with explain_disk(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         # A third of the time of keeping a payload would go into its folder's name; here it is one
         # wait per folder, before the manifest says that all of it is there.
         for shard in {self._body_path(p.sha256).parent for p in extract.payloads}:
@@ -170,7 +178,7 @@ class Landing:
             feed=extract.feed,
             as_of=as_of,
             world=world,
-            written_at=datetime.now(UTC),
+            written_at=self._next_moment(),
             fetched_at=max(fetched) if fetched else None,
             payloads=len(extract.payloads),
             bytes=sum(p.size for p in extract.payloads),
@@ -310,6 +318,17 @@ class Landing:
         return verdict, table.to_pandas()
 
     # -- inside -------------------------------------------------------------------------------
+    def _next_moment(self) -> datetime:
+        """Return now, or just after the newest batch where the clock has gone back.
+
+        The order in which batches were landed is the order in which they are loaded again.
+        """
+        with self._lock:
+            newest = self._newest or newest_written_at(self._root)
+            now = datetime.now(UTC)
+            self._newest = now if newest is None else max(now, newest + timedelta(microseconds=1))
+            return self._newest
+
     def _folder(self, run_id: str, feed: str) -> Path:
         if not _SAFE_NAME.fullmatch(run_id):
             raise LandingRefused(f"{run_id!r} is no run id")
@@ -326,7 +345,6 @@ class Landing:
         path = self._body_path(digest)
         if path.exists():
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
         content = gzip.compress(body, compresslevel=6, mtime=0)
         write_file(path, content, mode=0o444, sync_name=False)
 

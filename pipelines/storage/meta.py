@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, date, datetime
 from typing import Any
@@ -143,6 +144,13 @@ def finish_run(
     connection.execute(
         "update meta.runs set status = ?, finished_at = ? where run_id = ?",
         [status, utc(finished_at), run_id],
+    )
+
+
+def note_crashed_runs(connection: duckdb.DuckDBPyConnection, *, but: str) -> None:
+    """Note that runs which never ended are over; only the holder of the night's lock knows it."""
+    connection.execute(
+        "update meta.runs set status = 'crashed' where status = 'running' and run_id <> ?", [but]
     )
 
 
@@ -284,6 +292,21 @@ def newest_published_as_of(connection: duckdb.DuckDBPyConnection) -> date | None
     return row[0] if row else None
 
 
+def newest_as_of(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """Return the latest night of which this warehouse holds anything: loaded or published."""
+    row = connection.execute(
+        "select max(as_of) from (select as_of from meta.publications union all "
+        "select as_of from meta.batches where status = 'loaded') as held"
+    ).fetchone()
+    return row[0] if row else None
+
+
+def batch_statuses(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the status of every batch that is known, by its id."""
+    rows = connection.execute("select batch_id, status from meta.batches").fetchall()
+    return dict(rows)
+
+
 def replace_data_dictionary(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
     """Write the data dictionary anew: columns as `meta.data_dictionary` has them."""
     names = list(TABLES["data_dictionary"])
@@ -316,7 +339,9 @@ def with_transaction(
             _append(connection, table, rows)
         connection.execute("commit")
     except BaseException:
-        connection.execute("rollback")
+        # A full disk ends the transaction by itself; its own error is the one to be told.
+        with suppress(duckdb.TransactionException):
+            connection.execute("rollback")
         raise
 
 

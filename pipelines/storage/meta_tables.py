@@ -42,11 +42,14 @@ META_TABLES: Mapping[str, Mapping[str, MetaColumn]] = {
         "code_version": _column("VARCHAR", "Version of this code."),
         "branches": _column("VARCHAR", "Branches that were run, with commas between."),
         "started_at": _needed("TIMESTAMP", "When it began (UTC)."),
-        "finished_at": _column("TIMESTAMP", "When it ended (UTC); null while it runs or crashed."),
+        "finished_at": _column(
+            "TIMESTAMP", "When it ended (UTC); null while it runs and if it crashed."
+        ),
         "status": _needed(
             "VARCHAR",
-            "running, published, refused, required_missing, failed, or finished: well, but with "
-            "nothing to publish (a backfill, single assets).",
+            "running, published, refused, required_missing, failed, crashed, finished (well, but "
+            "with nothing to publish: a backfill, single assets), or rebuilt (known from landing "
+            "alone).",
         ),
     },
     "batches": {

@@ -7,6 +7,7 @@ versions and the link are in `storage.versions`.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import pandas as pd
 from pipelines.settings import Settings
 from pipelines.storage import meta
 from pipelines.storage.errors import PublishRefused, RequiredDataMissing
-from pipelines.storage.files import sync_file, sync_folder
+from pipelines.storage.files import explain_disk, sync_file, sync_folder
 from pipelines.storage.meta_tables import META_TABLES, UNPUBLISHED
 from pipelines.storage.versions import (
     FILE_NAME,
@@ -44,6 +45,8 @@ RESTRICTED_NOTICE = "Series whose owners ask for prior approval are left out."
 KEPT_VERSIONS = 7
 
 INSERT = "insert into {}meta.publications values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+log = logging.getLogger("pipelines.steps")
 
 Columns = Sequence[tuple[str, str]]
 
@@ -87,12 +90,12 @@ def publish(
         RequiredDataMissing: a required dataset is older than its limit.
     """
     moment = published_at or datetime.now(UTC)
-    with open_build(settings) as build:
+    with open_build(settings) as build, explain_disk(settings.published_dir):
         passed, warned = verify_checks(build, run_id, expected_checks)
         verify_required(build)
         versions_dir(settings).mkdir(parents=True, exist_ok=True)
         clear_leftovers(settings)
-        _adopt_publications(build, settings)
+        adopt_publications(build, settings)
         meta.replace_data_dictionary(build, dictionary)
         version = name_version(settings, run_id, moment)
         folder = versions_dir(settings) / f".candidate-{version}"
@@ -289,7 +292,7 @@ def verify_candidate(path: Path, counts: Mapping[str, int]) -> None:
         raise PublishRefused(f"the candidate lacks rows: {', '.join(different)}")
 
 
-def _adopt_publications(build: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+def adopt_publications(build: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Take over publications that a crash after the repointing kept out of the build."""
     current = current_version(settings)
     if current is None:
@@ -297,7 +300,11 @@ def _adopt_publications(build: duckdb.DuckDBPyConnection, settings: Settings) ->
     path = versions_dir(settings) / current / FILE_NAME
     if not path.exists():
         return
-    build.execute(f"attach '{quoted(path)}' as shown (read_only)")
+    try:
+        build.execute(f"attach '{quoted(path)}' as shown (read_only)")
+    except duckdb.IOException:
+        log.warning("%s cannot be opened: what it knows of older publications is lost", path)
+        return
     try:
         build.execute(
             "insert into meta.publications by name select * from shown.meta.publications as s "

@@ -7,6 +7,7 @@ Written anew at every run, in one transaction; nothing here is history. What the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
 
@@ -76,7 +77,9 @@ def write_reference(
             _append(connection, name, values)
         connection.execute("commit")
     except BaseException:
-        connection.execute("rollback")
+        # A full disk ends the transaction by itself; its own error is the one to be told.
+        with suppress(duckdb.TransactionException):
+            connection.execute("rollback")
         raise
 
 

@@ -21,7 +21,8 @@ from pipelines.errors import ConfigurationError
 from pipelines.settings import Settings
 from pipelines.storage import meta
 from pipelines.storage.contracts import RAW_TABLES, RawTable
-from pipelines.storage.errors import WarehouseBusy
+from pipelines.storage.errors import BuildUnusable, DiskFull, NotWritable, WarehouseBusy
+from pipelines.storage.files import explain_disk, sync_folder
 
 Connection = duckdb.DuckDBPyConnection
 """An open build file, for the layers above, which do not import duckdb."""
@@ -37,6 +38,15 @@ meets one waits instead of failing. A whole night is longer than this and is nam
 LOCK_POLL_S = 0.25
 MOST_MEMORY_BYTES = 8 * 1024**3
 SCHEMAS = ("raw", "reference", "meta", "staging", "intermediate", "marts")
+_FULL = ("No space left on device", "File too large", "Disk quota exceeded")
+_FORBIDDEN = ("Permission denied", "Read-only file system")
+_DAMAGED = (
+    "Corrupt database file",
+    "not a valid DuckDB database file",
+    "Could not read enough bytes",
+    "replaying WAL",
+    "WAL does not match",
+)
 _PID = re.compile(r"Conflicting lock is held in (?P<program>.*?)\(PID (?P<pid>\d+)\)", re.DOTALL)
 
 
@@ -50,10 +60,14 @@ def open_build(
         ConfigurationError: the file belongs to another world, was written under other contracts,
             or lost its content.
         WarehouseBusy: another process, or another open connection of this one, holds it.
+        BuildUnusable: the file, or the .wal beside it, is damaged.
+        DiskFull: there is no space for what is to be written.
+        NotWritable: this user may not write the file or its folder.
     """
     connection = connect_build(settings, wait_s=wait_s)
     try:
-        yield connection
+        with _explained(settings.build_path):
+            yield connection
     finally:
         connection.close()
 
@@ -68,8 +82,9 @@ def read_build(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     connection = _connect(settings.build_path, read_only=True)
     try:
-        _check_world(connection, settings)
-        yield connection
+        with _explained(settings.build_path):
+            _check_world(connection, settings)
+            yield connection
     finally:
         connection.close()
 
@@ -77,15 +92,14 @@ def read_build(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 def connect_build(settings: Settings, *, wait_s: float = LOCK_WAIT_S) -> duckdb.DuckDBPyConnection:
     """Return an open connection as `open_build` does; the caller closes it."""
     path = settings.build_path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
-    if is_new:
-        path.with_name(path.name + ".wal").unlink(missing_ok=True)
-        _stamp_path(path).unlink(missing_ok=True)
-        _connect(path, create=True, wait_s=wait_s).close()
+    with explain_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _make_file(path)
     connection = _connect(path, wait_s=wait_s)
     try:
-        _prepare(connection, settings, path)
+        with _explained(path), explain_disk(path):
+            _prepare(connection, settings, path)
     except BaseException:
         connection.close()
         raise
@@ -129,22 +143,59 @@ def raw_table_ddl(table: RawTable) -> str:
     return f"create table if not exists raw.{table.name} ({body})"
 
 
+def _make_file(path: Path) -> None:
+    """Make an empty file of our storage version under its name in one step.
+
+    DuckDB writes the headers after the name is there: a crash between leaves what nobody can open.
+    """
+    path.with_name(path.name + ".wal").unlink(missing_ok=True)
+    _stamp_path(path).unlink(missing_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    fresh.unlink(missing_ok=True)
+    with _explained(path):
+        config = {"storage_compatibility_version": STORAGE_VERSION}
+        duckdb.connect(str(fresh), config=config).close()
+    fresh.rename(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say what to do where DuckDB meets a damaged file, a full disk or a folder it may not use."""
+    try:
+        yield
+    except duckdb.Error as error:
+        told = str(error).partition("\n")[0]
+        if any(sign in told for sign in _FULL):
+            raise DiskFull(
+                f"{path}: {told}; free space and run again, what was stored and published before "
+                f"is as it was"
+            ) from error
+        if any(sign in told for sign in _FORBIDDEN):
+            raise NotWritable(
+                f"{path}: {told}; the user who runs this must be able to write everything under "
+                f"SMALLCAPS_WAREHOUSE"
+            ) from error
+        if any(sign in told for sign in _DAMAGED):
+            raise BuildUnusable(
+                f"{path} is damaged ({told}): smallcaps rebuild makes it anew from landing; what "
+                f"is published is not touched"
+            ) from error
+        raise
+
+
 def _connect(
-    path: Path,
-    *,
-    create: bool = False,
-    read_only: bool = False,
-    wait_s: float = LOCK_WAIT_S,
+    path: Path, *, read_only: bool = False, wait_s: float = LOCK_WAIT_S
 ) -> duckdb.DuckDBPyConnection:
     """Open the file, waiting up to `wait_s` for another process to let go of it."""
-    config = {"storage_compatibility_version": STORAGE_VERSION} if create else {}
     waited = 0.0
     while True:
         try:
-            return duckdb.connect(str(path), config=config, read_only=read_only)
+            with _explained(path):
+                return duckdb.connect(str(path), read_only=read_only)
         except duckdb.IOException as error:
             held = _PID.search(str(error))
-            if held is None and "lock" not in str(error):
+            if held is None and "Could not set lock" not in str(error):
                 raise
             if waited < wait_s:
                 time.sleep(LOCK_POLL_S)
@@ -196,8 +247,8 @@ def _create(connection: duckdb.DuckDBPyConnection, settings: Settings, path: Pat
     if stamp.exists():
         raise ConfigurationError(
             f"{path} is empty although it was stamped {stamp.read_text(encoding='utf-8').strip()}: "
-            f"its .wal is gone, and the data with it. Delete the file and run again; landing still "
-            f"holds every payload (smallcaps run --from-landing RUN)"
+            f"its .wal is gone, and the data with it. Landing still holds every payload: "
+            f"smallcaps rebuild"
         )
     created_at = datetime.now(UTC)
     connection.execute("begin")
@@ -233,8 +284,8 @@ def _check_contracts(connection: duckdb.DuckDBPyConnection, settings: Settings) 
             changed = sorted({c[0] for c in set(stored[table.name]) ^ set(wanted)})
             raise ConfigurationError(
                 f"raw.{table.name} in {settings.build_path} was written under another contract "
-                f"({', '.join(changed) or 'order of columns'}): move the build folder away and "
-                f"rebuild with smallcaps run --from-landing"
+                f"({', '.join(changed) or 'order of columns'}): smallcaps rebuild makes it "
+                f"anew from landing"
             )
 
 

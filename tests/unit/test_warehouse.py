@@ -139,7 +139,7 @@ def test_a_raw_table_of_an_older_contract_is_named(tmp_path) -> None:
     with open_build(settings) as build:
         build.execute("alter table raw.fund_shares add column colour varchar")
     with (
-        pytest.raises(ConfigurationError, match=r"raw\.fund_shares .* \(colour\).*--from-landing"),
+        pytest.raises(ConfigurationError, match=r"raw\.fund_shares .* \(colour\): smallcaps reb"),
         open_build(settings),
     ):
         pass
