@@ -12,7 +12,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test live ui lint format lock clean
+.PHONY: help run test fuzz crash readers live ui lint format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,15 @@ ui: $(VENV)/product.stamp ## start the Dagster UI and daemon on loopback
 
 test: $(VENV)/development.stamp ## run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --randomly-seed=$(SEED)
+
+fuzz: $(VENV)/development.stamp ## break a million payloads and see that only typed errors come out (20 to 60 minutes)
+	@$(BIN)/python -m tests.fuzz.long_pass
+
+crash: $(VENV)/development.stamp ## kill 200 small nights at points spread over them and look whether anything is lost
+	@$(BIN)/python -m tests.crash.kills --kills 200
+
+readers: $(VENV)/development.stamp ## read with 8 processes while 200 versions are published
+	@$(BIN)/python -m tests.readers.crowd --publications 200
 
 lint: $(VENV)/development.stamp ## check style, types, SQL and the Dagster definitions
 	@$(BIN)/ruff check .

@@ -108,7 +108,7 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
 
 
 def test_go_live_names_every_variable_that_is_read_and_no_other() -> None:
-    source = inspect.getsource(settings.read_settings)
+    source = inspect.getsource(settings)
     read = set(re.findall(r'env\.get\("([A-Z_]+)"', source))
     read |= {settings.base_url_variable(provider) for provider in settings.PUBLIC_HOSTS}
     table = re.findall(r"^\| `([A-Z_]+)` \|", _text("docs/go-live.md"), re.MULTILINE)
