@@ -97,7 +97,7 @@ def prepare_manifest() -> dict[str, Any]:
     newest = max(
         p.stat().st_mtime
         for p in DBT_PROJECT_DIR.rglob("*")
-        if p.suffix in {".sql", ".yml", ".csv", ".md"} and "target" not in p.parts
+        if p.suffix in {".sql", ".py", ".yml", ".csv", ".md"} and "target" not in p.parts
     )
     if not MANIFEST_PATH.exists() or MANIFEST_PATH.stat().st_mtime < newest:
         MANIFEST_PATH.parent.mkdir(parents=True, exist_ok=True)
