@@ -10,13 +10,13 @@ first is kept, so a row is a value and the filing that first gave it, which is i
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+import orjson
 import pandas as pd
 
 from pipelines.catalog.models import Catalog, Concept, load_catalog
@@ -274,8 +274,8 @@ def _not_asked(feed: str, provider: str, items: Sequence[str], why: str) -> Extr
 
 def _read_json(payload: Payload) -> dict[str, Any]:
     try:
-        document = json.loads(payload.body)
-    except (ValueError, RecursionError) as error:
+        document = orjson.loads(payload.body)
+    except orjson.JSONDecodeError as error:
         raise _broken(payload, "a body that is no JSON") from error
     if not isinstance(document, dict):
         raise _broken(payload, f"a {type(document).__name__} instead of an object")

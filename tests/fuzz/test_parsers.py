@@ -68,6 +68,7 @@ FOUND = {
     "fred_releases": [
         b'{"release_dates":[{"release_id":[1],"release_name":"x","date":"2025-01-02"}]}'
     ],
+    "sec_company_tickers": [b'{"0":{"ticker":"\\ud800","cik_str":1,"title":"x"}}'],
     "ishares_holdings": [b"Fund Holdings as of,\rx\r\nTicker,Name\n", b'"' + b"x" * 140_000],
     "tiingo_daily": [
         b'[{"date":"2025-04-01","close":1e308,"adjClose":1,"open":1,"high":1,"low":1,"volume":1,'
