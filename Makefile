@@ -35,8 +35,8 @@ fuzz: $(VENV)/development.stamp ## break a million payloads and see that only ty
 crash: $(VENV)/development.stamp ## kill 200 small nights at points spread over them and look whether anything is lost
 	@$(BIN)/python -m tests.crash.kills --kills 200
 
-readers: $(VENV)/development.stamp ## read with 8 processes while 200 versions are published
-	@$(BIN)/python -m tests.readers.crowd --publications 200
+readers: $(VENV)/development.stamp $(VENV)-duckdb2/stamp ## read with 8 processes, half of them of DuckDB 2.0, while 200 versions are published
+	@$(BIN)/python -m tests.readers.crowd --publications 200 --other $(VENV)-duckdb2/bin/python
 
 lint: $(VENV)/development.stamp ## check style, types, SQL and the Dagster definitions
 	@$(BIN)/ruff check .
@@ -54,9 +54,11 @@ lock: $(VENV)/uv.stamp ## write the lock files anew from pyproject.toml
 		--custom-compile-command "make lock" pyproject.toml -o requirements/product.txt
 	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
 		--custom-compile-command "make lock" --extra dev pyproject.toml -o requirements/development.txt
+	@echo 'duckdb>=2.0,<2.1' | $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" - -o requirements/duckdb2.txt
 
 clean: ## remove the environment and all state of the default warehouse
-	rm -rf $(VENV) dbt_project/target dbt_project/logs logs warehouse/landing warehouse/build warehouse/published warehouse/live
+	rm -rf $(VENV) $(VENV)-duckdb2 dbt_project/target dbt_project/logs logs warehouse/landing warehouse/build warehouse/published warehouse/live
 	find warehouse/dagster_home -mindepth 1 ! -name dagster.yaml -delete
 
 # --- the environment: uv from the lock file, plain pip where uv cannot be had ----------------
@@ -71,6 +73,12 @@ $(VENV)/product.stamp: requirements/product.txt pyproject.toml $(VENV)/uv.stamp
 	@test -e $(VENV)/development.stamp && test $(VENV)/development.stamp -nt requirements/development.txt \
 		|| $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --compile-bytecode -r requirements/product.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+# DuckDB 2.0 as readers may have it; the pipeline itself stays on the version of the lock file.
+$(VENV)-duckdb2/stamp: requirements/duckdb2.txt $(VENV)/uv.stamp
+	@test -x $(VENV)-duckdb2/bin/python || $(PYTHON) -m venv $(VENV)-duckdb2
+	@$(BIN)/uv pip install -q --python $(VENV)-duckdb2/bin/python --require-hashes -r requirements/duckdb2.txt
 	@touch $@
 
 $(VENV)/development.stamp: requirements/development.txt pyproject.toml $(VENV)/uv.stamp

@@ -1,6 +1,6 @@
 """Reader processes that query `published/current` without pause while versions are published.
 
-    python -m tests.readers.crowd --publications 200
+    python -m tests.readers.crowd --publications 200 --other PYTHON-WITH-ANOTHER-DUCKDB
 
 Every version carries its own number in two tables, so that a reader can tell whether what it sees
 is of one version, and whether a new connection shows what was published before it was opened.
@@ -9,34 +9,31 @@ is of one version, and whether a new connection shows what was published before 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
+import json
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
-from multiprocessing.sharedctypes import Synchronized
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
 
 from pipelines.settings import Settings
 from pipelines.storage import meta
+from pipelines.storage.files import write_file
 from pipelines.storage.publish import publish
 from pipelines.storage.warehouse import open_build
 from tests.fakes.storage import settings_in
+from tests.readers.watch import ROWS
 
 AS_OF = date(2024, 3, 1)
 STAMPS = {"marts.first_stamp": [("n", "BIGINT")], "marts.last_stamp": [("n", "BIGINT")]}
-SEEN = (
-    "select (select max(n) from marts.first_stamp), (select min(n) from marts.last_stamp), "
-    "(select count(*) from meta.publications), (select count(*) from marts.first_stamp), "
-    "(select version from meta.publications order by version desc limit 1)"
-)
-ROWS = 2000
+WATCH = Path(__file__).with_name("watch.py")
 
 
 @dataclass
@@ -49,9 +46,13 @@ class Figures:
     torn: int = 0
     stale: int = 0
     versions_seen: int = 0
+    versions: tuple[str, ...] = ()
+    """The readers' versions of DuckDB."""
 
     def __str__(self) -> str:
-        return ", ".join(f"{f.name} {getattr(self, f.name):,}" for f in fields(self))
+        counts = [f for f in fields(self) if f.name != "versions"]
+        counted = ", ".join(f"{f.name} {getattr(self, f.name):,}" for f in counts)
+        return f"{counted} (DuckDB {' and '.join(self.versions)})"
 
 
 def prepare(folder: Path) -> Settings:
@@ -83,95 +84,54 @@ def publish_number(settings: Settings, n: int, *, keep: int = 7) -> None:
     )
 
 
-def watch(
-    current: str,
-    shown: Synchronized[int],
-    stop: Event,
-    results: Any,
-    *,
-    hold: int,
-) -> None:
-    """Read until told to stop; a connection is used for `hold` reads (0: one the whole time).
-
-    The file is opened through the link, as BI tools do.
-    """
-    figures = Figures()
-    seen = set()
-    path = Path(current)
-    first = True
-    while not stop.is_set():
-        try:
-            before = shown.value
-            with duckdb.connect(str(path), read_only=True) as connection:
-                figures.connections += 1
-                held: set[tuple[Any, ...]] = set()
-                reads = 0
-                while reads < hold or (hold == 0 and not stop.is_set()):
-                    row = connection.execute(SEEN).fetchone()
-                    assert row is not None
-                    reads += 1
-                    figures.reads += 1
-                    held.add(tuple(row))
-                    if reads == 1 and row[0] < before:
-                        figures.stale += 1
-                    if row[0] != row[1] or row[2] != row[0] or row[3] != ROWS:
-                        figures.torn += 1
-                figures.torn += len(held) > 1
-                seen |= {row[0] for row in held}
-        except (duckdb.Error, OSError) as error:
-            figures.errors += 1
-            if first:
-                print(f"reader: {error}", flush=True)
-                first = False
-    figures.versions_seen = len(seen)
-    results.put(figures)
-
-
 def run_crowd(
-    folder: Path, *, publications: int, readers: int = 6, holders: int = 2
+    folder: Path,
+    *,
+    publications: int,
+    readers: int = 6,
+    holders: int = 2,
+    interpreters: Sequence[str] = (sys.executable,),
 ) -> tuple[Figures, Figures, float]:
     """Publish while processes read; return the figures of those that open anew, of those that hold
     one connection for the whole time, and the seconds of one publication.
+
+    The readers take turns among `interpreters`, each with a DuckDB of its own.
     """
     settings = prepare(folder)
     publish_number(settings, 1)
-    context = multiprocessing.get_context("fork")
-    shown: Synchronized[int] = context.Value("q", 1)
-    stop = context.Event()
-    queues = [context.Queue(), context.Queue()]
-    current = str(settings.published_dir / "current" / "warehouse.duckdb")
+    shown, stop = folder / "shown", folder / "stop"
+    write_file(shown, b"1")
+    current = settings.published_dir / "current" / "warehouse.duckdb"
+    files = [str(path) for path in (WATCH, current, shown, stop)]
+    holds = [1 + n % 3 for n in range(readers)] + [0] * holders
     crowd = [
-        context.Process(
-            target=watch,
-            args=(current, shown, stop, queues[n >= readers]),
-            kwargs={"hold": 0 if n >= readers else 1 + n % 3},
+        subprocess.Popen(
+            [interpreters[n % len(interpreters)], *files, str(hold)],
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        for n in range(readers + holders)
+        for n, hold in enumerate(holds)
     ]
-    for process in crowd:
-        process.start()
     started = time.monotonic()
     try:
         for n in range(2, publications + 1):
             publish_number(settings, n)
-            shown.value = n
+            write_file(shown, str(n).encode())
     finally:
         took = (time.monotonic() - started) / max(1, publications - 1)
-        stop.set()
-        told = [
-            [queue.get(timeout=60) for _ in range(wanted)]
-            for queue, wanted in zip(queues, (readers, holders), strict=True)
-        ]
-        for process in crowd:
-            process.join(timeout=60)
-    return _add(told[0]), _add(told[1]), took
+        stop.touch()
+        told = [json.loads(process.communicate(timeout=60)[0]) for process in crowd]
+    return _add(told[:readers]), _add(told[readers:]), took
 
 
-def _add(several: list[Figures]) -> Figures:
-    total = Figures(
-        **{f.name: sum(getattr(one, f.name) for one in several) for f in fields(Figures)}
-    )
-    total.versions_seen = max((one.versions_seen for one in several), default=0)
+def _add(told: Sequence[Mapping[str, Any]]) -> Figures:
+    total = Figures(versions=tuple(sorted({str(one["duckdb"]) for one in told})))
+    for name in ("reads", "connections", "errors", "torn", "stale"):
+        setattr(total, name, sum(one[name] for one in told))
+    total.versions_seen = max((one["versions_seen"] for one in told), default=0)
+    for one in told:
+        if one["first_error"]:
+            print(f"reader: {one['first_error']}", flush=True)
     return total
 
 
@@ -179,9 +139,16 @@ def main() -> int:
     """Run the crowd once and print its figures; exit code 1 if a reader saw anything wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--publications", type=int, default=200)
+    parser.add_argument(
+        "--other", default=None, help="an interpreter with another DuckDB, for half of the readers"
+    )
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="smallcaps-readers-"))
-    anew, held, took = run_crowd(folder / "warehouse", publications=given.publications)
+    anew, held, took = run_crowd(
+        folder / "warehouse",
+        publications=given.publications,
+        interpreters=[sys.executable, *([given.other] if given.other else [])],
+    )
     print(f"{given.publications} publications, {took * 1000:.0f} ms each")
     print(f"6 readers that open anew: {anew}")
     print(f"2 readers that hold one connection: {held}")
