@@ -195,7 +195,7 @@ def test_a_curve_is_read_by_its_headings_newest_first_and_blanks_are_missing() -
 
 
 def test_values_after_the_run_are_left_out() -> None:
-    body = "Date,2 Yr,10 Yr\n04/07/2025,4,4\n04/04/2025,3,3\n"
+    body = "Date,1 Mo,2 Yr,10 Yr\n04/07/2025,5,4,4\n04/04/2025,5,3,3\n"
     assert rows(parse("treasury_curve", body, **CURVE)) == [
         ("DGS2", "2025-04-04", 3.0),
         ("DGS10", "2025-04-04", 3.0),

@@ -9,7 +9,7 @@ from pipelines.catalog.models import load_catalog
 from tests.fakes.gate import AS_OF, an_extract, catalog_with, finding, judge, kept_out, raw_frame
 
 CATALOG = catalog_with().model_copy(update={"concepts": load_catalog().concepts})
-CIK = "0000000042"
+CIK = "0000009999"
 
 
 def companies(count: int = 300, **changes: object) -> pd.DataFrame:
@@ -148,7 +148,7 @@ def test_a_company_that_stopped_filing_is_named() -> None:
 
 def judge_keys(moved: int):
     keys = companies()[["ticker", "cik"]].copy()
-    keys.loc[keys.index[:moved], "cik"] = "0000000042"
+    keys.loc[keys.index[:moved], "cik"] = "0000009999"
     extract = an_extract("sec_companies", {"sec_companies": companies()}, items=["company_tickers"])
     return judge(extract, CATALOG, history={"sec_companies__keys": keys})
 
