@@ -12,7 +12,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test fuzz crash readers live ui lint format lock clean
+.PHONY: help run test fuzz crash readers live ui lint audit format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ lint: $(VENV)/development.stamp ## check style, types, SQL and the Dagster defin
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint -q dbt_project/models dbt_project/tests
 	@$(BIN)/smallcaps validate
+
+audit: $(VENV)/uv.stamp ## ask the live list of advisories about every locked package (needs the internet)
+	@$(BIN)/uv tool run --quiet pip-audit --requirement requirements/product.txt --disable-pip --require-hashes --strict
 
 format: $(VENV)/development.stamp ## format Python files
 	@$(BIN)/ruff check --fix-only -q .

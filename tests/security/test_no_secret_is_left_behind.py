@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import logging
+import os
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +24,13 @@ import pytest
 from pipelines.errors import ConfigurationError
 from pipelines.night import Night
 from pipelines.sample.wire import Ask
-from pipelines.settings import SAMPLE_FRED_KEY, Settings, read_settings
+from pipelines.settings import (
+    PUBLIC_HOSTS,
+    SAMPLE_FRED_KEY,
+    Settings,
+    base_url_variable,
+    read_settings,
+)
 from pipelines.sources.errors import SourceError
 from pipelines.steps import begin_night, end_night, fetch_feed, judge_feed, load_feed
 from pipelines.storage import meta
@@ -41,9 +51,9 @@ class Echo(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query))
-        if parts.path.startswith("/graph"):
+        if "api_key" not in query:
             return self._say(404, {"said": KEY})
-        assert query.get("api_key") == KEY
+        assert query["api_key"] == KEY
         if query.get("series_id") == "DGS2":
             return self._say(400, {"error_code": 400, "error_message": f"no, {KEY} may not"})
         if query.get("series_id") == "T10Y2Y":
@@ -69,26 +79,30 @@ class Echo(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Settings]:
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Variables of a live run whose every provider is the echo."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
+    address = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield read_settings(
-            {
-                "SMALLCAPS_WORLD": "live",
-                "SMALLCAPS_WAREHOUSE": str(tmp_path / "warehouse"),
-                "SMALLCAPS_AS_OF": AS_OF.isoformat(),
-                "SMALLCAPS_PACING": "off",
-                "FRED_API_KEY": KEY,
-                "FRED_API_BASE_URL": f"http://127.0.0.1:{server.server_port}",
-                "FRED_GRAPH_BASE_URL": f"http://127.0.0.1:{server.server_port}/graph",
-            }
-        )
+        yield {
+            "SMALLCAPS_WORLD": "live",
+            "SMALLCAPS_WAREHOUSE": str(tmp_path / "warehouse"),
+            "SMALLCAPS_AS_OF": AS_OF.isoformat(),
+            "SMALLCAPS_PACING": "off",
+            "FRED_API_KEY": KEY,
+            **{base_url_variable(provider): address for provider in PUBLIC_HOSTS},
+        }
     finally:
         server.shutdown()
         server.server_close()
         thread.join(timeout=5)
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> Settings:
+    return read_settings(environment)
 
 
 def _night(settings: Settings) -> Night:
@@ -164,3 +178,39 @@ def test_a_planted_key_is_nowhere_in_what_a_night_leaves(
     said = caplog.text + "".join(capfd.readouterr()) + "".join(raised) + repr(settings)
     assert "fetching fred_observations" in said
     assert KEY not in said
+
+
+@pytest.mark.nightly
+def test_a_planted_key_is_nowhere_in_what_the_command_and_dagster_leave(
+    environment: dict[str, str],
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli", "run", "--only", "macro"],
+        env={k: v for k, v in os.environ.items() if "API_KEY" not in k} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    listed = set()
+    said = ""
+    while process.poll() is None:
+        listed |= {_command_line(p) for p in Path("/proc").glob("[0-9]*/cmdline")}
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            said, _ = process.communicate(timeout=0.5)
+    warehouse = Path(environment["SMALLCAPS_WAREHOUSE"])
+    files = [p for p in warehouse.rglob("*") if p.is_file() and not p.is_symlink()]
+    assert any(p.suffix == ".db" and "dagster_home" in p.parts for p in files), "no event log"
+    assert process.returncode == 1, said
+    assert "FRED refuses" in "".join("".join(_texts(p)) for p in files)
+    assert [str(p) for p in files if any(KEY in text for text in _texts(p))] == []
+    assert any("pipelines.cli" in line for line in listed), "the process list was not seen"
+    assert [line for line in listed if KEY in line] == []
+    assert "fred_observations" in said
+    assert KEY not in said
+
+
+def _command_line(path: Path) -> str:
+    try:
+        return path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:  # the process has ended
+        return ""
