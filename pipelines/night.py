@@ -24,9 +24,9 @@ FEEDS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
     "fundamentals": ("sec_companies", "sec_facts"),
 }
 DBT_TAGS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
-    "macro": ("macro",),
-    "prices": ("prices", "breadth", "valuation"),
-    "funds": ("funds", "breadth"),
+    "macro": ("macro", "rates", "events"),
+    "prices": ("prices", "breadth", "valuation", "rates", "events"),
+    "funds": ("funds", "breadth", "events"),
     "long_history": ("long_history", "valuation"),
     "fundamentals": ("fundamentals",),
 }

@@ -10,23 +10,30 @@ import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9")
 """From Okabe and Ito's palette, which colour-blind readers can tell apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """`sql` returns a first column x and one column per line (or one value per bar)."""
+    """`sql` returns a first column x and one column per line (or one value per bar).
+
+    Of `intervals` the first column is a label and each other one a value beside it; columns
+    `<name>_low` and `<name>_high` are the ends of the value's whiskers.
+    """
 
     title: str
     unit: str
     sql: str
-    kind: Literal["lines", "bars"] = "lines"
+    kind: Literal["lines", "bars", "intervals"] = "lines"
     zero_line: bool = False
 
 
@@ -96,6 +103,46 @@ PLOTS: Mapping[str, Plot] = {
         "marts.fundamentals_coverage) on universe_id using first(weight_covered_pct) "
         "group by quarter_on order by quarter_on",
     ),
+    "sector_rate_sensitivity": Plot(
+        "Return beyond SPY per point of yield and breakeven, 95 % intervals",
+        "% per point, newest fit",
+        # se = beta / t; 1.96 standard errors on either side
+        "select fund_id || ' ' || sector as fund, "
+        "beta_yield_10y_pct_per_pt as yield, "
+        "yield - 1.96 * abs(yield / t_yield_10y) as yield_low, "
+        "yield + 1.96 * abs(yield / t_yield_10y) as yield_high, "
+        "beta_breakeven_10y_pct_per_pt as breakeven, "
+        "breakeven - 1.96 * abs(breakeven / t_breakeven_10y) as breakeven_low, "
+        "breakeven + 1.96 * abs(breakeven / t_breakeven_10y) as breakeven_high "
+        "from marts.sector_rate_sensitivity where r_squared_ratio is not null "
+        "qualify row_number() over (partition by fund_id order by traded_on desc) = 1 "
+        "order by yield",
+        kind="intervals",
+        zero_line=True,
+    ),
+    "event_studies": Plot(
+        "Small minus large caps after each kind of event, mean path",
+        "% since the event",
+        "pivot (select horizon_sessions as sessions, "
+        "replace(event_kind, '_', ' ') || case when universe_id = 'sp_500' then ' S&P 500' "
+        "else '' end as kind, relative_return_pct from marts.event_studies "
+        "union all select 0, replace(event_kind, '_', ' ') || case when universe_id = 'sp_500' "
+        "then ' S&P 500' else '' end, 0.0 from marts.event_studies) "
+        "on kind using avg(relative_return_pct) group by sessions order by sessions",
+        zero_line=True,
+    ),
+    "event_study_summary": Plot(
+        "Small minus large caps over 126 sessions, mean with 95 % interval",
+        "% by price",
+        "select replace(event_kind, '_', ' ') || case when universe_id = 'sp_500' "
+        "then ' S&P 500' else '' end || ', n = ' || n as event, "
+        "mean_pct as after_the_event, mean_low_pct as after_the_event_low, "
+        "mean_high_pct as after_the_event_high, base_mean_pct as all_sessions "
+        "from marts.event_study_summary "
+        "where measure = 'relative_price' and horizon_sessions = 126 order by mean_pct desc",
+        kind="intervals",
+        zero_line=True,
+    ),
 }
 
 
@@ -118,6 +165,9 @@ def draw_markdown(plot: Plot, frame: pd.DataFrame) -> str:
     if plot.kind == "bars":
         axes.barh(frame[x].astype(str), frame[values[0]].astype(float), color=COLOURS[0])
         axes.set_xlabel(plot.unit)
+    elif plot.kind == "intervals":
+        _draw_intervals(axes, frame)
+        axes.set_xlabel(plot.unit)
     else:
         for place, name in enumerate(values):
             colour = COLOURS[place % len(COLOURS)]
@@ -125,15 +175,37 @@ def draw_markdown(plot: Plot, frame: pd.DataFrame) -> str:
         axes.set_ylabel(plot.unit)
         axes.legend(frameon=False, fontsize=8)
     if plot.zero_line:
-        line = axes.axvline if plot.kind == "bars" else axes.axhline
+        line = axes.axhline if plot.kind == "lines" else axes.axvline
         line(0, color="#555555", lw=0.8)
     axes.set_title(plot.title, fontsize=10, loc="left")
     axes.tick_params(labelsize=8)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     canvas.draw()
-    # 32 colours are enough for lines and letters: 15 kB a picture in the event log, not 60.
+    # 64 colours are enough for lines and letters: 15 kB a picture in the event log, not 60.
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     png = io.BytesIO()
-    picture.quantize(32).save(png, format="png", optimize=True)
+    picture.quantize(64).save(png, format="png", optimize=True)
     return f"![{plot.title}](data:image/png;base64,{base64.b64encode(png.getvalue()).decode()})"
+
+
+def _draw_intervals(axes: Axes, frame: pd.DataFrame) -> None:
+    """Draw one row a label and in it one dot a value, with whiskers where it has low and high."""
+    names = [n for n in frame.columns[1:] if not str(n).endswith(("_low", "_high"))]
+    rows = np.arange(len(frame))
+    for place, name in enumerate(names):
+        colour = COLOURS[place % len(COLOURS)]
+        height = rows + 0.3 * ((len(names) - 1) / 2 - place)
+        axes.plot(
+            frame[name].astype(float),
+            height,
+            "o",
+            ms=3.5,
+            color=colour,
+            label=name.replace("_", " "),
+        )
+        if f"{name}_low" in frame and f"{name}_high" in frame:
+            low, high = frame[f"{name}_low"].astype(float), frame[f"{name}_high"].astype(float)
+            axes.hlines(height, low, high, color=colour, lw=1.2)
+    axes.set_yticks(rows, frame[frame.columns[0]].astype(str))
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))

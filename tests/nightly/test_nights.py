@@ -23,6 +23,9 @@ MARTS = (
     "record_highs",
     "sector_weights",
     "fundamentals_coverage",
+    "sector_rate_sensitivity",
+    "event_studies",
+    "event_study_summary",
 )
 RAW_ROWS = " union all ".join(f"select '{t}', count(*) from raw.{t}" for t in RAW_TABLES)
 
