@@ -24,10 +24,10 @@ FEEDS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
     "fundamentals": ("sec_companies", "sec_facts"),
 }
 DBT_TAGS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
-    "macro": ("macro",),
-    "prices": ("prices", "breadth", "valuation"),
-    "funds": ("funds", "breadth"),
-    "long_history": ("long_history", "valuation"),
+    "macro": ("macro", "signals"),
+    "prices": ("prices", "breadth", "valuation", "signals"),
+    "funds": ("funds", "breadth", "signals"),
+    "long_history": ("long_history", "valuation", "signals"),
     "fundamentals": ("fundamentals",),
 }
 """Models to build when a branch runs alone: its own, and those that stand on it and have no feeds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import date
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from pipelines.storage.asset_facts import FeedAge, Relation
 from pipelines.storage.contracts import FEEDS, RAW_TABLES
 
 SCHEMAS = {"landing", "raw", "staging", "intermediate", "marts", "meta", "published"}
-GROUPS = {*BRANCHES, "breadth", "valuation", "published"}
+GROUPS = {*BRANCHES, "breadth", "valuation", "signals", "published"}
 MARTS = {
     "macro_regime",
     "valuation_gaps",
@@ -33,6 +34,8 @@ MARTS = {
     "record_highs",
     "sector_weights",
     "fundamentals_coverage",
+    "signal_scorecard",
+    "signal_evidence",
 }
 
 
@@ -61,7 +64,9 @@ def test_every_model_says_its_grain_and_where_it_is_defined(
     models = [s for k, s in specs.items() if k.split("/")[0] in ("intermediate", "marts", "meta")]
     for spec in models:
         assert "\n\n**Grain:** " in str(spec.description), spec.key
-        assert f"{spec.key.path[1]}.sql`" in str(spec.description), spec.key
+        written = re.search(r"/(\w+)\.(?:sql|py)`", str(spec.description))
+        assert written is not None, spec.key
+        assert written[1] == spec.key.path[1]
 
 
 def test_a_table_is_named_as_in_the_file(specs: dict[str, dg.AssetSpec]) -> None:

@@ -16,7 +16,9 @@ from pipelines.defs.gates import OWNERS, asset_tags, code_references
 from pipelines.settings import DBT_PROJECT_DIR
 from pipelines.storage.asset_facts import Relation
 
-TAGS = ("macro", "prices", "funds", "long_history", "breadth", "valuation", "fundamentals")
+TAGS = (
+    "macro", "prices", "funds", "long_history", "breadth", "valuation", "fundamentals", "signals",
+)  # fmt: skip
 """Every model carries exactly one: what stands on one refused batch stops, the rest goes on."""
 
 Node = Mapping[str, Any]
