@@ -251,10 +251,9 @@ class Catalog(Entry):
         if bare := [p for p in PILLARS if p not in {i.pillar for i in self.signal_inputs}]:
             raise ValueError(f"signals.yaml: no input for the pillar {bare[0]}")
         known = {s.id for s in self.fred_series} | DERIVED_SERIES
-        if strange := [
-            f"{i.id}: {s}" for i in self.signal_inputs for s in i.series if s not in known
-        ]:
-            raise ValueError(f"signals.yaml: no such series: {strange[0]}")
+        named = [(i.id, series) for i in self.signal_inputs for series in i.series]
+        if strange := [pair for pair in named if pair[1] not in known]:
+            raise ValueError(f"signals.yaml: {strange[0][0]}: no such series: {strange[0][1]}")
         return self
 
     @model_validator(mode="after")
