@@ -24,10 +24,10 @@ FEEDS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
     "fundamentals": ("sec_companies", "sec_facts"),
 }
 DBT_TAGS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
-    "macro": ("macro", "rates", "events"),
-    "prices": ("prices", "breadth", "valuation", "rates", "events"),
-    "funds": ("funds", "breadth", "events"),
-    "long_history": ("long_history", "valuation"),
+    "macro": ("macro", "rates", "events", "signals"),
+    "prices": ("prices", "breadth", "valuation", "rates", "events", "signals"),
+    "funds": ("funds", "breadth", "events", "signals"),
+    "long_history": ("long_history", "valuation", "signals"),
     "fundamentals": ("fundamentals",),
 }
 """Models to build when a branch runs alone: its own, and those that stand on it and have no feeds

@@ -143,6 +143,26 @@ PLOTS: Mapping[str, Plot] = {
         kind="intervals",
         zero_line=True,
     ),
+    "signal_scorecard": Plot(
+        "Six signals on the newest session: right of zero is a tailwind for small caps",
+        "standard deviations (from 0.5 on a tailwind, from -0.5 on a headwind)",
+        "select signal_id || coalesce(' (' || state || ')', ' (too little known)') as signal, "
+        "coalesce(score_z, 0) as score from marts.signal_scorecard "
+        "qualify traded_on = max(traded_on) over () "
+        "order by signal_id = 'composite', signal_id desc",
+        kind="bars",
+        zero_line=True,
+    ),
+    "signal_evidence": Plot(
+        "Rank correlation of each signal with the relative return of the next 63 sessions",
+        "correlation, and sessions without overlap",
+        "select signal_id || case when has_evidence then ' (' || n_without_overlap || ')' "
+        "else ' (no evidence)' end as signal, coalesce(rank_correlation, 0) as correlation "
+        "from marts.signal_evidence where horizon_sessions = 63 "
+        "order by signal_id = 'composite', signal_id desc",
+        kind="bars",
+        zero_line=True,
+    ),
 }
 
 

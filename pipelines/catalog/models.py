@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from pipelines.catalog.entry import Entry
+from pipelines.catalog.signals import DERIVED_SERIES, PILLARS, SignalInput
 from pipelines.errors import ConfigurationError
 
 CATALOG_DIR = Path(__file__).resolve().parent
@@ -21,12 +23,6 @@ CATALOG_DIR = Path(__file__).resolve().parent
 Rights = Literal["public_domain", "citation_required", "preapproval_required"]
 Severity = Literal["block", "warn"]
 Branch = Literal["macro", "prices", "funds", "long_history", "fundamentals"]
-
-
-class Entry(BaseModel):
-    """Base of all entries: unknown fields are errors, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ReleaseRule(Entry):
@@ -246,6 +242,19 @@ class Catalog(Entry):
     providers: tuple[Provider, ...]
     gate_checks: tuple[GateCheck, ...]
     concepts: tuple[Concept, ...] = ()
+    signal_inputs: tuple[SignalInput, ...] = ()
+
+    @model_validator(mode="after")
+    def _signals_stand_on_the_catalogue(self) -> Catalog:
+        if not self.signal_inputs:
+            return self
+        if bare := [p for p in PILLARS if p not in {i.pillar for i in self.signal_inputs}]:
+            raise ValueError(f"signals.yaml: no input for the pillar {bare[0]}")
+        known = {s.id for s in self.fred_series} | DERIVED_SERIES
+        named = [(i.id, series) for i in self.signal_inputs for series in i.series]
+        if strange := [pair for pair in named if pair[1] not in known]:
+            raise ValueError(f"signals.yaml: {strange[0][0]}: no such series: {strange[0][1]}")
+        return self
 
     @model_validator(mode="after")
     def _a_tag_has_one_meaning(self) -> Catalog:
@@ -336,6 +345,7 @@ def load_catalog_from(folder: Path) -> Catalog:
         providers=read_entries(folder / "providers.yaml", Provider, id_field="id"),
         gate_checks=tuple(checks),
         concepts=read_entries(folder / "concepts.yaml", Concept, id_field="id"),
+        signal_inputs=read_entries(folder / "signals.yaml", SignalInput, id_field="id"),
     )
 
 

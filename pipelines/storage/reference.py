@@ -52,6 +52,13 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "tag": "VARCHAR NOT NULL", "concept_id": "VARCHAR NOT NULL", "place": "INTEGER NOT NULL",
         "unit": "VARCHAR NOT NULL", "kind": "VARCHAR NOT NULL",
     },
+    "signal_inputs": {
+        "input_id": "VARCHAR NOT NULL", "pillar": "VARCHAR NOT NULL", "title": "VARCHAR",
+        "mart": "VARCHAR NOT NULL", "column_name": "VARCHAR NOT NULL", "minus_column": "VARCHAR",
+        "scale": "VARCHAR NOT NULL", "look_back_sessions": "INTEGER NOT NULL",
+        "orientation": "INTEGER NOT NULL", "weight": "DOUBLE NOT NULL",
+        "series": "VARCHAR[] NOT NULL", "span_sessions": "INTEGER NOT NULL", "why": "VARCHAR",
+    },
     "ticker_reuses": {
         "price_symbol": "VARCHAR NOT NULL", "valid_from": "DATE NOT NULL",
         "valid_to": "DATE NOT NULL", "note": "VARCHAR",
@@ -118,6 +125,13 @@ def catalog_rows(catalog: Catalog) -> dict[str, list[Sequence[Any]]]:
             (t.tag, c.id, place, c.unit, c.kind)
             for c in catalog.concepts
             for place, t in enumerate(c.tags, start=1)
+        ],
+        "signal_inputs": [
+            (
+                i.id, i.pillar, i.title, i.mart, i.column, i.minus, i.scale, i.look_back_sessions,
+                i.orientation, i.weight, list(i.series), i.span_sessions, i.why,
+            )
+            for i in catalog.signal_inputs
         ],
         "ticker_reuses": [
             (r.price_symbol, r.valid_from, r.valid_to, r.note) for r in catalog.tickers.reuses

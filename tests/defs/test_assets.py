@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import date
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from pipelines.storage.asset_facts import FeedAge, Relation
 from pipelines.storage.contracts import FEEDS, RAW_TABLES
 
 SCHEMAS = {"landing", "raw", "staging", "intermediate", "marts", "meta", "published"}
-GROUPS = {*BRANCHES, "breadth", "valuation", "rates", "events", "published"}
+GROUPS = {*BRANCHES, "breadth", "valuation", "rates", "events", "signals", "published"}
 MARTS = {
     "macro_regime",
     "valuation_gaps",
@@ -36,6 +37,8 @@ MARTS = {
     "sector_rate_sensitivity",
     "event_studies",
     "event_study_summary",
+    "signal_scorecard",
+    "signal_evidence",
 }
 
 
@@ -64,8 +67,9 @@ def test_every_model_says_its_grain_and_where_it_is_defined(
     models = [s for k, s in specs.items() if k.split("/")[0] in ("intermediate", "marts", "meta")]
     for spec in models:
         assert "\n\n**Grain:** " in str(spec.description), spec.key
-        defined = (f"{spec.key.path[1]}.sql`", f"{spec.key.path[1]}.py`")
-        assert any(name in str(spec.description) for name in defined), spec.key
+        written = re.search(r"/(\w+)\.(?:sql|py)`", str(spec.description))
+        assert written is not None, spec.key
+        assert written[1] == spec.key.path[1]
 
 
 def test_a_table_is_named_as_in_the_file(specs: dict[str, dg.AssetSpec]) -> None:

@@ -26,6 +26,7 @@ TAGS = (
     "fundamentals",
     "rates",
     "events",
+    "signals",
 )
 """Every model carries exactly one: what stands on one refused batch stops, the rest goes on."""
 
