@@ -96,6 +96,22 @@ PLOTS: Mapping[str, Plot] = {
         "marts.fundamentals_coverage) on universe_id using first(weight_covered_pct) "
         "group by quarter_on order by quarter_on",
     ),
+    "portfolio_fundamentals": Plot(
+        "Price to earnings of each universe, with and without loss-makers",
+        "ratio",
+        "pivot (unpivot (select month_on, universe_id, pe_ratio as all_members, "
+        "pe_without_losses_ratio as without_losses from marts.portfolio_fundamentals) "
+        "on all_members, without_losses into name line value ratio) "
+        "on universe_id, line using first(ratio) group by month_on order by month_on",
+    ),
+    "leverage": Plot(
+        "Net debt to EBITDA without financials",
+        "ratio",
+        "pivot (select quarter_on, universe_id, net_debt_to_ebitda_ratio from marts.leverage) "
+        "on universe_id using first(net_debt_to_ebitda_ratio) "
+        "group by quarter_on order by quarter_on",
+        zero_line=True,
+    ),
 }
 
 

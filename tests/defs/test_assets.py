@@ -33,6 +33,8 @@ MARTS = {
     "record_highs",
     "sector_weights",
     "fundamentals_coverage",
+    "portfolio_fundamentals",
+    "leverage",
 }
 
 
