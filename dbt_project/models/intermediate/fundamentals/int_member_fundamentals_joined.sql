@@ -42,7 +42,11 @@ prices as (
 splits as (
 
     select * from {{ ref('stg_prices__constituent_events') }}
-    where event_kind = 'split' and numerator > 0 and denominator > 0
+    where
+        event_kind = 'split'
+        and numerator > 0
+        and denominator > 0
+        and event_on <= {{ as_of() }}
 
 ),
 
