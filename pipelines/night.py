@@ -28,10 +28,11 @@ DBT_TAGS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
     "prices": ("prices", "breadth", "valuation", "rates", "events", "signals"),
     "funds": ("funds", "breadth", "events", "signals"),
     "long_history": ("long_history", "valuation", "signals"),
-    "fundamentals": ("fundamentals",),
+    "fundamentals": ("fundamentals", "valuation", "signals"),
 }
 """Models to build when a branch runs alone: its own, and those that stand on it and have no feeds
-of their own (fundamentals_coverage follows the funds in the next night)."""
+of their own. The fundamentals' models have feeds: after prices or funds alone they are those of the
+last night that read filings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,8 @@ class ConceptTag(Entry):
     from_year: int | None = None
     to_year: int | None = None
     """First and last fiscal year of its usual use; None where it has no such end."""
+    includes: str | None = None
+    """Another concept that is part of what this tag says: it is not added a second time."""
     note: str = ""
 
 
@@ -261,6 +263,10 @@ class Catalog(Entry):
         tags = [t.tag for c in self.concepts for t in c.tags]
         if doubled := sorted({t for t in tags if tags.count(t) > 1}):
             raise ValueError(f"concepts.yaml: a tag stands for two concepts: {doubled[0]}")
+        concepts = {c.id for c in self.concepts}
+        included = {(t.tag, t.includes) for c in self.concepts for t in c.tags if t.includes}
+        if unknown := sorted(pair for pair in included if pair[1] not in concepts):
+            raise ValueError(f"concepts.yaml: {unknown[0][0]} includes no concept: {unknown[0][1]}")
         return self
 
     def series(self, series_id: str) -> FredSeries:

@@ -1,8 +1,9 @@
 """The simulated SEC over the wire: the list of tickers and what the invented companies filed.
 
 Everything is simulated, the CIKs (above 0009000000) too. Companies file a 10-Q 40 days and a 10-K
-60 days after their period, some have losses, some moved to another tag, some amended a year, and a
-few have no facts at all. Nothing is served before the day on which it is filed.
+60 days after their period, some have losses, some moved to another tag, some amended a year, some
+have no debt, a few file no count of shares and a few have no facts at all. Nothing is served before
+the day on which it is filed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipelines.sample.companies import Universe
-from pipelines.sample.economy import Floats, stream
+from pipelines.sample.economy import Days, Floats, stream
 from pipelines.sample.names import Company
 from pipelines.sample.wire import Answer, Ask, http_date, validated
 from pipelines.sample.yahoo import YahooWire
@@ -31,6 +32,11 @@ FACTLESS_EACH = 60
 AMENDED_EACH, AMENDED_YEAR = 23, 2021
 REVENUE_MOVED, INTEREST_MOVED = 2018, 2023
 """Fiscal years from which a third and a quarter of the companies use a newer tag."""
+DEBT_FREE_EACH, BORROWS_SHORT_EACH, NAMES_ALL_DEBT_EACH = 11, 5, 7
+"""Companies without debt and interest; with short-term borrowings; and those whose long-term debt
+is filed with its current portion in it."""
+SEVERAL_CLASSES_EACH = 31
+"""Companies of several classes file no count of shares that is not of one class."""
 
 _BANKS = 4
 """Number of the sector Financials: no operating income, and equity is a small part of it all."""
@@ -53,7 +59,10 @@ class _Filing(NamedTuple):
 
 @dataclass(frozen=True)
 class _Books:
-    """One company's quarterly figures in dollars, an entry per quarter from `FIRST_YEAR`."""
+    """One company's quarterly figures in dollars, an entry per quarter from `FIRST_YEAR`.
+
+    `shares` is daily, by `days`.
+    """
 
     company: Company
     number: int
@@ -61,9 +70,15 @@ class _Books:
     fiscal_end: int
     flows: dict[str, Floats]
     instants: dict[str, Floats]
+    days: Days
     shares: Floats
     first: int
     last: int
+
+    def shares_on(self, day: date) -> float:
+        """Return the shares outstanding at the end of a day, on that day's basis."""
+        row = int(np.searchsorted(self.days, np.datetime64(day), side="right")) - 1
+        return float(max(self.shares[max(row, 0)], 1.0))
 
 
 @dataclass(frozen=True)
@@ -150,16 +165,22 @@ def _keep_books(universe: Universe, seed: int) -> list[_Books]:
     equity = cap * rng.uniform(0.25, 0.75, count) + 0.4 * np.cumsum(net, axis=0)
     cash = cap * rng.uniform(0.03, 0.2, count) * noise
     depreciation = revenue * rng.uniform(0.02, 0.08, count)
-    shares = np.maximum(universe.shares[rows], 1.0)
     books = []
     for i, company in enumerate(universe.companies):
         present = np.flatnonzero(listed[:, i])
         if not len(present):
             continue
-        flows = {"net": net, "revenue": revenue, "interest": interest, "depreciation": depreciation}
+        flows = {"net": net, "revenue": revenue, "depreciation": depreciation}
         if not bank[i]:
             flows["operating"] = operating
-        instants = {"equity": equity, "debt": 0.9 * debt, "current": 0.1 * debt, "cash": cash}
+        instants = {"equity": equity, "cash": cash}
+        if i % DEBT_FREE_EACH != 6:
+            flows["interest"] = interest
+            instants |= {"debt": 0.9 * debt, "current": 0.1 * debt}
+            if i % NAMES_ALL_DEBT_EACH == 3:
+                instants["all_debt"] = instants.pop("debt") + instants["current"]
+            if i % BORROWS_SHORT_EACH == 2:
+                instants["short"] = 0.05 * debt
         books.append(
             _Books(
                 company=company,
@@ -168,7 +189,8 @@ def _keep_books(universe: Universe, seed: int) -> list[_Books]:
                 fiscal_end=1 if i % 9 == 4 else 3,
                 flows={k: np.round(v[:, i], -3) for k, v in flows.items()},
                 instants={k: np.round(v[:, i], -3) for k, v in instants.items()},
-                shares=shares[:, i],
+                days=universe.days,
+                shares=universe.shares[:, i],
                 first=int(present[0]),
                 last=int(present[-1]),
             )
@@ -207,7 +229,9 @@ def _tags(books: _Books, year: int) -> dict[str, str]:
         "operating": "OperatingIncomeLoss",
         "equity": "StockholdersEquity",
         "debt": "LongTermDebtNoncurrent",
+        "all_debt": "LongTermDebt",
         "current": "LongTermDebtCurrent",
+        "short": "ShortTermBorrowings",
         "cash": "CashAndCashEquivalentsAtCarryingValue",
     }
 
@@ -224,6 +248,8 @@ def _facts(books: _Books, filings: list[_Filing]) -> dict[str, Any]:
         end = _quarter_end(quarter).isoformat()
         tags = _tags(books, filing.year)
         factor = 0.93 if filing.form == "10-K/A" else 1.0
+        cover = filing.filed - timedelta(days=7)
+        count = books.shares_on(cover)
         for name, values in books.flows.items():
             # A 10-K gives the year alone, a 10-Q the quarter; cash flows only the year so far.
             to_date = name == "depreciation"
@@ -238,7 +264,7 @@ def _facts(books: _Books, filings: list[_Filing]) -> dict[str, Any]:
                 entry = {"start": _quarter_start(since).isoformat(), "end": end, "val": value}
                 gaap.setdefault(tags[name], {}).setdefault("USD", []).append(entry | stamp)
                 if name == "net" and (place == 3 or since == quarter):
-                    each = round(value / float(books.shares[quarter]), 2)
+                    each = round(value / count, 2)
                     gaap.setdefault("EarningsPerShareDiluted", {}).setdefault(
                         "USD/shares", []
                     ).append(entry | {"val": each} | stamp)
@@ -254,8 +280,8 @@ def _facts(books: _Books, filings: list[_Filing]) -> dict[str, Any]:
             gaap.setdefault(tags[name], {}).setdefault("USD", []).append(
                 {"end": end, "val": value} | stamp | frame
             )
-        cover = (filing.filed - timedelta(days=7)).isoformat()
-        covers.append({"end": cover, "val": round(float(books.shares[quarter]))} | stamp)
+        if books.number % SEVERAL_CLASSES_EACH != 9:
+            covers.append({"end": cover.isoformat(), "val": round(count)} | stamp)
     return {
         "dei": {"EntityCommonStockSharesOutstanding": {"units": {"shares": covers}}},
         "us-gaap": {

@@ -50,7 +50,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     },
     "concept_tags": {
         "tag": "VARCHAR NOT NULL", "concept_id": "VARCHAR NOT NULL", "place": "INTEGER NOT NULL",
-        "unit": "VARCHAR NOT NULL", "kind": "VARCHAR NOT NULL",
+        "unit": "VARCHAR NOT NULL", "kind": "VARCHAR NOT NULL", "includes": "VARCHAR",
     },
     "signal_inputs": {
         "input_id": "VARCHAR NOT NULL", "pillar": "VARCHAR NOT NULL", "title": "VARCHAR",
@@ -122,7 +122,7 @@ def catalog_rows(catalog: Catalog) -> dict[str, list[Sequence[Any]]]:
             for r in catalog.tickers.renames
         ],
         "concept_tags": [
-            (t.tag, c.id, place, c.unit, c.kind)
+            (t.tag, c.id, place, c.unit, c.kind, t.includes)
             for c in catalog.concepts
             for place, t in enumerate(c.tags, start=1)
         ],

@@ -39,6 +39,8 @@ MARTS = {
     "event_study_summary",
     "signal_scorecard",
     "signal_evidence",
+    "portfolio_fundamentals",
+    "leverage",
 }
 
 

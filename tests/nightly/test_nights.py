@@ -26,6 +26,10 @@ MARTS = (
     "sector_rate_sensitivity",
     "event_studies",
     "event_study_summary",
+    "signal_scorecard",
+    "signal_evidence",
+    "portfolio_fundamentals",
+    "leverage",
 )
 RAW_ROWS = " union all ".join(f"select '{t}', count(*) from raw.{t}" for t in RAW_TABLES)
 
@@ -108,6 +112,7 @@ def test_a_branch_alone_in_a_new_warehouse_publishes_the_others_empty(tmp_path: 
     assert night.exit_code == 0, night.conclusion.error
     assert night.published("select count(*) from marts.valuation_gaps") == [(0,)]
     assert night.published("select count(*) from marts.market_breadth") == [(0,)]
+    assert night.published("select count(*) from marts.leverage") == [(0,)]
     assert night.build("select count(*) > 90000 from raw.french_portfolios") == [(True,)]
 
 

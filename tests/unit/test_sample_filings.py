@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from pipelines.catalog.models import load_catalog
+from pipelines.sample.yahoo import YahooWire
 from pipelines.sources.payloads import Payload
 from pipelines.sources.sec import parse_facts
-from tests.fakes.sample_world import get
+from tests.fakes.sample_world import adapter, get
 
 
 @cache
@@ -117,3 +119,41 @@ def test_the_replies_are_the_same_every_time() -> None:
     cik = some(1)[0]
     assert reply(cik).content == reply(cik).content
     assert json.loads(reply(cik).content)["cik"] == cik
+
+
+def test_some_have_no_debt_some_borrow_short_some_file_no_count_of_shares() -> None:
+    frames = {cik: set(facts(cik)["tag"]) for cik in some(70)}
+    debts = {"LongTermDebtNoncurrent", "LongTermDebt"}
+    free = [cik for cik, tags in frames.items() if not tags & debts]
+    assert 4 <= len(free) <= 9
+    assert not any({"InterestExpense", "LongTermDebtCurrent"} & frames[cik] for cik in free)
+    assert not any(debts <= tags for tags in frames.values())
+    assert 6 <= sum("LongTermDebt" in tags for tags in frames.values()) <= 12
+    assert 8 <= sum("ShortTermBorrowings" in tags for tags in frames.values()) <= 16
+    uncounted = [t for t in frames.values() if "EntityCommonStockSharesOutstanding" not in t]
+    assert 1 <= len(uncounted) <= 4
+
+
+def test_the_cover_counts_shares_on_the_basis_of_its_day() -> None:
+    """Shares change by splits alone here: between two covers by the splits between their days."""
+    listed, splits_seen = tickers(), 0
+    yahoo: YahooWire = adapter()._handlers["yahoo"].__self__
+    for universe in yahoo.universes:
+        for company, splits in zip(universe.companies, universe.splits, strict=True):
+            if not splits or company.symbol not in listed:
+                continue
+            cik = listed[company.symbol]
+            if reply(cik).status_code != 200 or splits_seen > 12:
+                continue
+            frame = facts(cik)
+            covers = frame[frame["tag"] == "EntityCommonStockSharesOutstanding"]
+            covers = covers.sort_values(["period_end_on", "filed_on"])
+            for (_, one), (_, two) in pairwise(covers.iterrows()):
+                factor = 1.0
+                for split in splits:
+                    on = pd.Timestamp(universe.days[split.at])
+                    if one["period_end_on"] < on <= two["period_end_on"]:
+                        factor *= split.new / split.old
+                        splits_seen += 1
+                assert two["value"] / one["value"] == pytest.approx(factor, rel=1e-5)
+    assert splits_seen > 12

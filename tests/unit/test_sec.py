@@ -299,6 +299,17 @@ def test_a_tag_stands_for_one_concept_only() -> None:
         type(catalog).model_validate({**dict(catalog), "concepts": (catalog.concepts[0], doubled)})
 
 
+def test_a_tag_includes_only_what_the_map_knows() -> None:
+    catalog = load_catalog()
+    included = {t.tag: t.includes for c in catalog.concepts for t in c.tags if t.includes}
+    assert included == {"LongTermDebt": "current_debt", "DebtCurrent": "short_term_borrowings"}
+    debts = tuple(
+        c for c in catalog.concepts if c.id in ("long_term_debt", "short_term_borrowings")
+    )
+    with pytest.raises(ValueError, match="LongTermDebt includes no concept: current_debt"):
+        type(catalog).model_validate({**dict(catalog), "concepts": debts})
+
+
 def test_both_addresses_of_the_sec_share_one_pace() -> None:
     providers = {p.id: p for p in load_catalog().providers}
     assert providers["sec-www"].paced_with == "sec"

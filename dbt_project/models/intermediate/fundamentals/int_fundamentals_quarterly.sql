@@ -14,6 +14,7 @@ versions as (
         tag,
         tag_place,
         kind,
+        includes,
         period_start_on,
         period_end_on,
         known_on,
@@ -132,6 +133,7 @@ candidates as (
         period_end_on,
         known_on,
         value,
+        includes,
         'reported' as basis,
         2 * tag_place as place,
     from versions
@@ -145,6 +147,7 @@ candidates as (
         period_end_on,
         known_on,
         longer_value - shorter_value as value,
+        cast(null as varchar) as includes,
         'difference' as basis,
         2 * tag_place + 1 as place,
     from both_known
@@ -177,6 +180,10 @@ compared as (
             partition by cik, concept_id, period_end_on
             order by known_on
         ) as value_before,
+        lag(includes) over (
+            partition by cik, concept_id, period_end_on
+            order by known_on
+        ) as includes_before,
     from best
 
 ),
@@ -189,9 +196,12 @@ final as (
         period_end_on,
         known_on,
         value,
+        includes,
         basis,
     from compared
-    where value is distinct from value_before
+    where
+        value is distinct from value_before
+        or includes is distinct from includes_before
 
 )
 

@@ -65,6 +65,7 @@ final as (
         spelled.sector,
         spelled.weight_pct,
         spelled.market_value_usd,
+        spelled.quantity,
         spelled.price_usd,
         spelled.known_on,
     from spelled

@@ -41,6 +41,9 @@ final as (
         max(case when place = 1 then ticker end) as ticker,
         max(case when place = 1 then sector end) as sector,
         cast(sum(cast(weight_pct as decimal(12, 8))) as decimal(12, 8)) as weight_pct,
+        sum(coalesce(quantity, market_value_usd / nullif(price_usd, 0)) order by line_no)
+            as quantity,
+        max(case when place = 1 then price_usd end) as price_usd,
         as_of_on as membership_as_of_on,
         usable_from,
         usable_to,

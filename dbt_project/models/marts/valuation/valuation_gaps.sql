@@ -18,6 +18,12 @@ cape as (
 
 ),
 
+earnings_values as (
+
+    select * from {{ ref('int_earnings_values_known') }}
+
+),
+
 joined as (
 
     select
@@ -38,6 +44,24 @@ joined as (
         book_values.value_known_on as book_known_on,
         book_values.known_on_basis as book_known_on_basis,
         book_values.edition as book_edition,
+        earnings_values.pe_small_ratio,
+        earnings_values.pe_large_ratio,
+        earnings_values.pe_gap_pct,
+        earnings_values.pe_without_losses_small_ratio,
+        earnings_values.pe_without_losses_large_ratio,
+        earnings_values.pe_without_losses_gap_pct,
+        earnings_values.pct_small_members_with_loss,
+        earnings_values.pct_large_members_with_loss,
+        earnings_values.small_earnings_coverage_pct,
+        earnings_values.large_earnings_coverage_pct,
+        earnings_values.known_on as earnings_known_on,
+        earnings_values.earnings_newest_filed_on,
+        -- The next month end is never more than 34 days away.
+        coalesce(
+            earnings_values.are_both_reliable
+            and price_ratios.traded_on - earnings_values.known_on <= 34,
+            false
+        ) as is_earnings_reliable,
         cape.cape_ratio,
         cape.cape_percentile,
         cape.observed_on as cape_observed_on,
@@ -48,6 +72,11 @@ joined as (
         'book_values',
         ['price_ratios.pair_id = book_values.pair_id'],
         'price_ratios.traded_on >= book_values.known_on'
+    ) }}
+    {{ asof_left_join(
+        'earnings_values',
+        ['price_ratios.pair_id = earnings_values.pair_id'],
+        'price_ratios.traded_on >= earnings_values.known_on'
     ) }}
     {{ asof_left_join('cape', [], 'price_ratios.traded_on >= cape.known_on') }}
 

@@ -21,6 +21,7 @@ final as (
         source.tag,
         concepts.place as tag_place,
         concepts.kind,
+        concepts.includes,
         source.unit,
         source.period_start_on,
         source.period_end_on,

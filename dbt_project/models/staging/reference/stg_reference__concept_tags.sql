@@ -14,6 +14,7 @@ final as (
         place,
         unit,
         kind,
+        includes,
     from source
 
 )
