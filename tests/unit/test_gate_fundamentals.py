@@ -148,7 +148,7 @@ def test_a_company_that_stopped_filing_is_named() -> None:
 
 def judge_keys(moved: int):
     keys = companies()[["ticker", "cik"]].copy()
-    keys.loc[keys.index[:moved], "cik"] = "0000000042"
+    keys.loc[keys.index[:moved], "cik"] = "0000009999"
     extract = an_extract("sec_companies", {"sec_companies": companies()}, items=["company_tickers"])
     return judge(extract, CATALOG, history={"sec_companies__keys": keys})
 
