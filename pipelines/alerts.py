@@ -27,8 +27,9 @@ MOST_CAUSES = 20
 """More than anybody reads; the rest is counted, and stands where the link leads."""
 LONGEST_FINDING = 500
 
-UNKNOWN_IS_NORMAL = frozenset({"constituent_bars"})
-"""Feeds in which an unknown item is daily life: some 200 former members have no quotes any more."""
+UNKNOWN_IS_NORMAL = frozenset({"constituent_bars", "sec_frames"})
+"""Feeds in which an unknown item is daily life: some 200 former members have no quotes any more,
+and a tag that no company used in a period has no frame of it."""
 
 
 @dataclass(frozen=True, slots=True)

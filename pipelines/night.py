@@ -21,7 +21,7 @@ FEEDS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
     "prices": ("instrument_bars", "constituent_bars"),
     "funds": ("fund_holdings", "fund_shares"),
     "long_history": ("french_portfolios", "shiller_history"),
-    "fundamentals": ("sec_companies", "sec_facts"),
+    "fundamentals": ("sec_companies", "sec_facts", "sec_frames"),
 }
 DBT_TAGS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
     "macro": ("macro", "rates", "events", "signals"),

@@ -32,6 +32,7 @@ from pipelines.sources.http import Transport
 from pipelines.sources.parsers import PARSERS
 from pipelines.sources.payloads import Extract, FetchContext, ItemState
 from pipelines.sources.sec import fetch_sec_facts
+from pipelines.sources.sec_frames import fetch_sec_frames, keep_listed
 from pipelines.sources.tickers import EquityLine, price_symbols
 from pipelines.storage import history, meta, night_lock, reference
 from pipelines.storage.landing_records import LandedBatch
@@ -191,6 +192,8 @@ def fetch_feed(night: Night, feed: str) -> FetchSummary:
         extract = night.landing.reparse(night.from_landing, feed, PARSERS)
     else:
         extract = _fetch(night, feed)
+    if feed == "sec_frames":
+        extract = keep_listed(extract, _listed(night))
     return land(night, extract)
 
 
@@ -284,6 +287,9 @@ def _fetch(night: Night, feed: str) -> Extract:
         if feed in FETCHERS:
             connection.close()
             return FETCHERS[feed](night, context)
+        if feed == "sec_frames":
+            connection.close()
+            return fetch_sec_frames(night.client, night.catalog, context, _listed(night))
         lines = history.read_universe_lines(connection)
         if feed == "sec_facts":
             ciks = history.read_company_keys(connection)
@@ -293,6 +299,11 @@ def _fetch(night: Night, feed: str) -> Extract:
         symbols = member_symbols(lines, night)
         stored = history.read_history(connection, feed)[f"{feed}__overlap"]
     return fetch_bars(night, context, feed, symbols=symbols, stored=stored)
+
+
+def _listed(night: Night) -> set[str]:
+    with open_build(night.settings) as connection:
+        return history.read_listed_companies(connection, as_of=night.as_of)
 
 
 def newest_files(lines: pd.DataFrame) -> pd.DataFrame:

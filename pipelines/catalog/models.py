@@ -202,6 +202,27 @@ class Concept(Entry):
     why: str
 
 
+class FrameRules(Entry):
+    """Which of the SEC's frames (one figure of all companies in one period) are asked, and when.
+
+    A period's season is the stretch of days after its end in which companies file for it.
+    """
+
+    years: int = Field(default=3, ge=1)
+    """How far a first load reaches back, in years of quarters."""
+    opens_after_days: int = Field(default=20, ge=0)
+    closes_after_days: int = Field(default=130, gt=0)
+    year_closes_after_days: int = Field(default=310, gt=0)
+    """The same of a calendar year, in which fiscal years end up to half a year later."""
+    ask_every_days: int = Field(default=7, ge=1)
+
+    @model_validator(mode="after")
+    def _a_season_is_longer_than_a_day(self) -> FrameRules:
+        if not self.opens_after_days < self.closes_after_days <= self.year_closes_after_days:
+            raise ValueError("a season opens before it closes, that of a quarter first")
+        return self
+
+
 class Provider(Entry):
     """How one provider wants to be asked."""
 
@@ -244,6 +265,7 @@ class Catalog(Entry):
     providers: tuple[Provider, ...]
     gate_checks: tuple[GateCheck, ...]
     concepts: tuple[Concept, ...] = ()
+    frames: FrameRules = FrameRules()
     signal_inputs: tuple[SignalInput, ...] = ()
 
     @model_validator(mode="after")
@@ -333,6 +355,11 @@ def load_catalog_from(folder: Path) -> Catalog:
         tickers = TickerMap.model_validate(_read_yaml(tickers_path))
     except ValidationError as error:
         raise _refuse(tickers_path, "tickers", error) from error
+    frames_path = folder / "frames.yaml"
+    try:
+        frames = FrameRules.model_validate(_read_yaml(frames_path))
+    except ValidationError as error:
+        raise _refuse(frames_path, "frames", error) from error
     gates = folder / "gates.yaml"
     rows = _read_yaml(gates)
     checks: list[GateCheck] = []
@@ -352,6 +379,7 @@ def load_catalog_from(folder: Path) -> Catalog:
         gate_checks=tuple(checks),
         concepts=read_entries(folder / "concepts.yaml", Concept, id_field="id"),
         signal_inputs=read_entries(folder / "signals.yaml", SignalInput, id_field="id"),
+        frames=frames,
     )
 
 

@@ -73,7 +73,8 @@ def tickers_keep_their_company(bench: Bench, gate: GateCheck) -> Ruling:
 
 def facts_are_catalogued(bench: Bench, gate: GateCheck) -> Ruling:
     """Each fact has a tag of the concept map, in the unit of its concept."""
-    frame = bench.frame(_FACTS)
+    table = bench.extract.feed
+    frame = bench.frame(table)
     known = [f"{t.tag} {c.unit}" for c in bench.catalog.concepts for t in c.tags]
     told = frame["tag"] + " " + frame["unit"]
     rows = gx.expect_in_set(told, known).rows
@@ -81,7 +82,7 @@ def facts_are_catalogued(bench: Bench, gate: GateCheck) -> Ruling:
         [f"{told[r]} is not in the concept map" for r in rows], index=rows, dtype="str"
     )
     return rule_on_rows(
-        bench, gate, [Bad(_FACTS, reasons)], good=f"{len(frame)} facts are of the concept map"
+        bench, gate, [Bad(table, reasons)], good=f"{len(frame)} facts are of the concept map"
     )
 
 
@@ -114,7 +115,8 @@ def filings_follow_their_period(bench: Bench, gate: GateCheck) -> Ruling:
 
 def facts_are_plausible(bench: Bench, gate: GateCheck) -> Ruling:
     """Dollars, dollars per share and counts of shares lie within what any company has had."""
-    frame = bench.frame(_FACTS)
+    table = bench.extract.feed
+    frame = bench.frame(table)
     highest = frame["unit"].map(
         {
             "USD": limit(gate, "max_usd"),
@@ -130,7 +132,7 @@ def facts_are_plausible(bench: Bench, gate: GateCheck) -> Ruling:
         index=rows, dtype="str",
     )  # fmt: skip
     return rule_on_rows(
-        bench, gate, [Bad(_FACTS, reasons)], good=f"{len(frame)} values are plausible"
+        bench, gate, [Bad(table, reasons)], good=f"{len(frame)} values are plausible"
     )
 
 

@@ -18,6 +18,7 @@ from pipelines.errors import ConfigurationError
 from pipelines.quality import (
     bar_moves,
     bars,
+    cross_sections,
     fundamentals,
     holdings,
     long_history,
@@ -133,6 +134,18 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         structure.history_has_not_shrunk,
         fundamentals.filings_are_fresh,
     ),
+    "sec_frames": _named(
+        structure.no_payload_broke_its_contract,
+        cross_sections.frames_are_answered,
+        structure.columns_have_their_types,
+        structure.keys_are_unique,
+        structure.no_row_is_in_the_future,
+        fundamentals.facts_are_catalogued,
+        cross_sections.periods_fit_their_frame,
+        fundamentals.facts_are_plausible,
+        cross_sections.cross_sections_have_not_shrunk,
+        cross_sections.frames_are_fresh,
+    ),
 }
 """Feed to its checks, in the order in which they judge: each sees what the ones before left."""
 
@@ -158,8 +171,9 @@ def judge_batch(
         history: raw table name to one row per stored entity: `entity`, `rows` (distinct dates),
             `oldest_on`, `newest_on`, `newest_value` (value, close, shares, or equity lines of the
             newest file; may be missing). Optional beside them: `<bars table>__overlap` (symbol,
-            traded_on, close as stored), `fund_files__nav` (fund_id, traded_on, nav_usd), and a
-            column `newest_edition` in the history of `french_portfolios`.
+            traded_on, close as stored), `fund_files__nav` (fund_id, traded_on, nav_usd),
+            `sec_frames__sizes` (frame_id, companies), and a column `newest_edition` in the history
+            of `french_portfolios`.
         as_of: the day that the run is for.
         sessions: the exchange's sessions, ascending, from the first that any row can have on.
         full_refresh: every item was read whole, whatever was stored.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -19,6 +20,7 @@ import numpy as np
 
 from pipelines.sample.companies import Universe
 from pipelines.sample.economy import Days, Floats, stream
+from pipelines.sample.filed_frames import Frames, render, turn_over
 from pipelines.sample.names import Company
 from pipelines.sample.wire import Answer, Ask, http_date, validated
 from pipelines.sample.yahoo import YahooWire
@@ -38,6 +40,10 @@ is filed with its current portion in it."""
 SEVERAL_CLASSES_EACH = 31
 """Companies of several classes file no count of shares that is not of one class."""
 
+FRAME_YEARS = 4
+"""Frames are served of filings about this many years only: nobody asks for older ones."""
+
+_FRAMES = "/api/xbrl/frames/"
 _BANKS = 4
 """Number of the sector Financials: no operating income, and equity is a small part of it all."""
 _NO_SUCH_KEY = (
@@ -100,7 +106,9 @@ class FilingsWire:
         return validated(ask, body, "application/json", http_date(ask.now.replace(day=1)))
 
     def data(self, ask: Ask) -> Answer:
-        """Answer `/api/xbrl/companyfacts/CIK##########.json`; 404 with XML where there are none."""
+        """Answer for the facts of a company and for frames; 404 with XML where there are none."""
+        if ask.path.startswith(_FRAMES):
+            return self._frame(ask)
         found = re.fullmatch(r"/api/xbrl/companyfacts/CIK(\d{10})\.json", ask.path)
         books = self._books.get(int(found.group(1))) if found else None
         if books is None or books.number % FACTLESS_EACH == 7:
@@ -114,6 +122,28 @@ class FilingsWire:
             "facts": _facts(books, filings),
         }
         return Answer(200, json.dumps(document, separators=(",", ":")).encode(), "application/json")
+
+    def _frame(self, ask: Ask) -> Answer:
+        """Answer `/api/xbrl/frames/{taxonomy}/{tag}/{unit}/{period}.json` of the newest years."""
+        if ask.now not in self._turned:
+            self._turned.clear()
+            self._turned[ask.now] = turn_over(self._filed(ask.now))
+        path = ask.path.removeprefix(_FRAMES).removesuffix(".json")
+        rows = self._turned[ask.now].get(path)
+        if rows is None:
+            return Answer(404, _NO_SUCH_KEY, "application/xml")
+        return validated(ask, render(path, rows), "application/json", http_date(ask.now))
+
+    def _filed(self, now: date) -> Iterator[tuple[int, str, dict[str, Any]]]:
+        oldest = _quarter_of(now) - 4 * FRAME_YEARS
+        for books in self._books.values():
+            filings = [f for f in _filings(books) if f.filed <= now and f.quarter >= oldest]
+            if filings and books.number % FACTLESS_EACH != 7:
+                yield books.cik, books.company.name, _facts(books, filings)
+
+    @cached_property
+    def _turned(self) -> dict[date, Frames]:
+        return {}
 
     @cached_property
     def _books(self) -> dict[int, _Books]:

@@ -12,12 +12,24 @@ from pipelines.sources import (
     ishares,
     prices,
     sec,
+    sec_frames,
     shiller,
     ssga,
 )
 from pipelines.sources.collect import Parser
 
-_PROVIDERS = (fred_api, fred_graph, agencies, prices, ishares, ssga, french, shiller, sec)
+_PROVIDERS = (
+    fred_api,
+    fred_graph,
+    agencies,
+    prices,
+    ishares,
+    ssga,
+    french,
+    shiller,
+    sec,
+    sec_frames,
+)
 
 PARSERS: Mapping[str, Parser] = {
     kind: parser for module in _PROVIDERS for kind, parser in module.PARSERS.items()

@@ -67,7 +67,7 @@ def fetch_sec_companies(
 ) -> Extract:
     """Fetch the list of tickers, only if it changed since the stored one (304 otherwise)."""
     if context.sec_contact is None:
-        return _not_asked(LIST_FEED, LIST_PROVIDER, [LIST_ITEM], NO_CONTACT)
+        return not_asked(LIST_FEED, LIST_PROVIDER, [LIST_ITEM], NO_CONTACT)
 
     def fetch_one(item: str) -> list[Payload]:
         state = None if context.full_refresh else context.state.get(item)
@@ -96,16 +96,16 @@ def parse_companies(payload: Payload) -> Mapping[str, pd.DataFrame]:
     Raises:
         SourceContractChanged: the list has another shape, or none.
     """
-    document = _read_json(payload)
+    document = read_json(payload)
     try:
         rows = [
             (str(e["ticker"]).strip().upper(), f"{int(e['cik_str']):010d}", str(e["title"]))
             for e in document.values()
         ]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise _broken(payload, f"an entry without ticker, cik_str or title ({error})") from error
+        raise broken(payload, f"an entry without ticker, cik_str or title ({error})") from error
     if not rows:
-        raise _broken(payload, "a list of no company")
+        raise broken(payload, "a list of no company")
     frame = pd.DataFrame(rows, columns=["ticker", "cik", "title"]).astype("str")
     frame = frame.drop_duplicates("ticker", ignore_index=True)
     listed_on = pd.Timestamp(payload.context["as_of"]).as_unit("us")
@@ -126,11 +126,11 @@ def fetch_sec_facts(
     """
     if not ciks:
         why = NO_CONTACT if context.sec_contact is None else "the list of tickers never came"
-        return _not_asked(FEED, PROVIDER, [LIST_ITEM] if symbols else [], why)
+        return not_asked(FEED, PROVIDER, [LIST_ITEM] if symbols else [], why)
     companies = list(dict.fromkeys(ciks[s] for s in symbols if s in ciks))
     due = [c for c in companies if context.full_refresh or is_due(c, context)]
     if context.sec_contact is None:
-        return _not_asked(FEED, PROVIDER, due, NO_CONTACT)
+        return not_asked(FEED, PROVIDER, due, NO_CONTACT)
     context.progress(f"{FEED}: {len(due)} of {len(companies)} companies are due")
 
     def fetch_one(cik: str) -> list[Payload]:
@@ -180,11 +180,11 @@ def parse_facts(payload: Payload, concepts: Sequence[Concept]) -> Mapping[str, p
         SourceContractChanged: another shape, another company, or a fact without its fields.
         UnknownItem: the company reports nothing that the concept map knows.
     """
-    document = _read_json(payload)
+    document = read_json(payload)
     cik = payload.context["cik"]
     try:
         if int(document["cik"]) != int(cik):
-            raise _broken(payload, f"the facts of CIK {document['cik']} for those of {cik}")
+            raise broken(payload, f"the facts of CIK {document['cik']} for those of {cik}")
         rows = [
             fact
             for concept in concepts
@@ -195,7 +195,7 @@ def parse_facts(payload: Payload, concepts: Sequence[Concept]) -> Mapping[str, p
         ]
         frame = _frame(cik, rows) if rows else None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise _broken(payload, f"a fact without its fields ({error!r:.200})") from error
+        raise broken(payload, f"a fact without its fields ({error!r:.200})") from error
     if frame is None:
         raise UnknownItem(PROVIDER, payload.item, "files, but nothing that the concept map knows")
     return {FEED: frame}
@@ -267,22 +267,25 @@ def _frame(cik: str, rows: Sequence[_Fact]) -> pd.DataFrame:
 
 
 # -- both ---------------------------------------------------------------------------------------
-def _not_asked(feed: str, provider: str, items: Sequence[str], why: str) -> Extract:
+def not_asked(feed: str, provider: str, items: Sequence[str], why: str) -> Extract:
+    """Return the extract of a feed that sent nothing: every item unavailable, and why."""
     outcomes = tuple(ItemOutcome(provider, item, "unavailable", why) for item in items)
     return Extract(feed, (), outcomes, {})
 
 
-def _read_json(payload: Payload) -> dict[str, Any]:
+def read_json(payload: Payload) -> dict[str, Any]:
+    """Return the JSON object of a reply; SourceContractChanged if it is none."""
     try:
         document = orjson.loads(payload.body)
     except orjson.JSONDecodeError as error:
-        raise _broken(payload, "a body that is no JSON") from error
+        raise broken(payload, "a body that is no JSON") from error
     if not isinstance(document, dict):
-        raise _broken(payload, f"a {type(document).__name__} instead of an object")
+        raise broken(payload, f"a {type(document).__name__} instead of an object")
     return document
 
 
-def _broken(payload: Payload, rule: str) -> SourceContractChanged:
+def broken(payload: Payload, rule: str) -> SourceContractChanged:
+    """Return the error that says what a reply is instead of what was promised."""
     return SourceContractChanged(payload.provider, payload.item, rule)
 
 

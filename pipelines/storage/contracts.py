@@ -379,6 +379,31 @@ SEC_FACTS = RawTable(
     compared=("value",),
 )
 
+SEC_FRAMES = RawTable(
+    name="sec_frames",
+    feed="sec_frames",
+    branch="fundamentals",
+    description="Figures of all listed companies by calendar period, as each filed them last.",
+    revision="vintage",
+    columns=(
+        Column("frame_id", "VARCHAR", "What was asked: taxonomy.tag.unit.frame."),
+        Column("cik", "VARCHAR", "Central Index Key of the company, ten digits."),
+        Column("taxonomy", "VARCHAR", "us-gaap or dei."),
+        Column("tag", "VARCHAR", "XBRL tag, as in catalog/concepts.yaml."),
+        Column("unit", "VARCHAR", "USD, USD/shares or shares."),
+        Column("frame", "VARCHAR", "Calendar period: CY2024, CY2024Q3 or, on its day, CY2024Q3I."),
+        Column("period_start_on", "DATE", "First day of the period; of an instant, its day."),
+        Column("period_end_on", "DATE", "Last day of the company's own period."),
+        Column("value", "DOUBLE", "Value as filed last, in whole units."),
+        Column("accession", "VARCHAR", "Accession number of the filing that gave it."),
+        *_KNOWN,
+    ),
+    key=("frame_id", "cik", "known_on"),
+    entity="frame_id",
+    dated="period_end_on",
+    compared=("value", "accession"),
+)
+
 RAW_TABLES: Mapping[str, RawTable] = {
     t.name: t
     for t in (
@@ -396,6 +421,7 @@ RAW_TABLES: Mapping[str, RawTable] = {
         SHILLER_HISTORY,
         SEC_COMPANIES,
         SEC_FACTS,
+        SEC_FRAMES,
     )
 }
 

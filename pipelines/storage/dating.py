@@ -25,6 +25,15 @@ about five weeks of a month's end."""
 
 SHILLER_LAG_DAYS = 30
 
+FRAME_LAG_DAYS = 120
+"""A 10-K is due 90 days after its year at the latest, 105 with an extension."""
+
+LAST_YEAR_OF_CENTURY = 2089
+"""Filing numbers have two digits of their year; EDGAR's first are of 1993."""
+
+FIRST_FILING_DAYS = 45
+"""Days after a period by which a 10-Q is due; says in which year a period is filed first."""
+
 Days = pd.Series
 """A series of datetime64[us], normalised; NaT where there is none."""
 
@@ -156,6 +165,22 @@ def date_listings(facts: pd.DataFrame, *, as_of: date) -> pd.DataFrame:
     return date_by_estimate(facts, no_rule, as_of=as_of)
 
 
+def date_frames(facts: pd.DataFrame, *, as_of: date) -> pd.DataFrame:
+    """Date figures of which only the filing's number is known: when first seen, `observed`.
+
+    Facts: dated (end of the period), filing_year (the two digits of the filing's number),
+    previous_load_on, is_known. On a frame's first load what lies far enough back is dated by rule
+    (`estimate_filings`), `estimated`; what by that rule is not out yet was seen in this load. What
+    comes in a later load is never dated before it: what is new then may be a late filing.
+    """
+    day = pd.Timestamp(as_of)
+    estimate = estimate_filings(facts["dated"], facts["filing_year"])
+    ruled = facts["previous_load_on"].isna() & ~facts["is_known"].astype(bool) & (estimate < day)
+    known = pd.Series(day, index=facts.index, dtype="datetime64[us]").mask(ruled, estimate)
+    basis = pd.Series("observed", index=facts.index, dtype="str").mask(ruled, "estimated")
+    return pd.DataFrame({"known_on": known, "known_on_basis": basis})
+
+
 def date_bars(facts: pd.DataFrame, *, as_of: date) -> pd.DataFrame:
     """Date bars: their own session, `estimated`; a restated history: not before `as_of`.
 
@@ -209,6 +234,21 @@ def estimate_french(dated: Days, frequency: pd.Series) -> Days:
     annual = dated + pd.offsets.YearEnd(0)
     end = monthly.where(frequency != "annual", annual)
     return (end + pd.Timedelta(days=FRENCH_LAG_DAYS)).astype("datetime64[us]")
+
+
+def estimate_filings(dated: Days, filing_year: pd.Series) -> Days:
+    """Return a day by which a filing about the period was out, rather late than early.
+
+    120 days after the period's end, and as many years more as the filing is younger than the first
+    one about the period can be: its number holds the year (0000320193-25-000073), and a figure that
+    is given once more a year later, for comparison, may have been restated there. NaT where the
+    number tells no year.
+    """
+    year = filing_year.astype("float64") + 2000
+    year = year.mask(year > LAST_YEAR_OF_CENTURY, year - 100)
+    first = (dated + pd.Timedelta(days=FIRST_FILING_DAYS)).dt.year
+    later = pd.to_timedelta((year - first).clip(lower=0) * 366, unit="D")
+    return (dated + pd.Timedelta(days=FRAME_LAG_DAYS) + later).astype("datetime64[us]")
 
 
 def estimate_shiller(dated: Days) -> Days:

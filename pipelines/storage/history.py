@@ -101,7 +101,8 @@ def read_history(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, 
     (symbol, traded_on, close) holds its last 15 closes. `fund_files__nav` (fund_id, traded_on,
     nav_usd) holds the NAVs known of the funds' share histories, `fund_shares__overlap` (fund_id,
     traded_on, shares_outstanding, nav_usd) each fund's last 15 counts, `sec_companies__keys`
-    (ticker, cik) the newest list.
+    (ticker, cik) the newest list, `sec_frames__sizes` (frame_id, companies) how many companies each
+    frame has.
     """
     found: dict[str, pd.DataFrame] = {}
     for table in FEEDS[feed]:
@@ -122,6 +123,11 @@ def read_history(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, 
         found["sec_companies__keys"] = pd.DataFrame(
             read_company_keys(connection).items(), columns=["ticker", "cik"], dtype="str"
         )
+    if feed == "sec_frames":
+        found["sec_frames__sizes"] = connection.execute(
+            "select frame_id, count(distinct cik) as companies "
+            "from raw.sec_frames group by 1 order by 1"
+        ).df()
     if feed == "fund_shares":
         found["fund_shares__overlap"] = _days(
             connection.execute(
@@ -164,6 +170,14 @@ def read_company_keys(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
             "select ticker, arg_max(cik, known_on) from raw.sec_companies group by 1 order by 1"
         ).fetchall()
     )
+
+
+def read_listed_companies(connection: duckdb.DuckDBPyConnection, *, as_of: date) -> set[str]:
+    """Return the CIKs that the SEC's list has ever named by `as_of`."""
+    rows = connection.execute(
+        "select distinct cik from raw.sec_companies where known_on <= ?", [as_of]
+    ).fetchall()
+    return {cik for (cik,) in rows}
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, int]:

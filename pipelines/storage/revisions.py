@@ -77,6 +77,11 @@ def find_new_values(
                 where s.{table.entity} = i.{table.entity}
             )
         ) as first_vintage_on"""  # noqa: S608 - names from the contract
+    filing_facts = ""
+    if table.name == "sec_frames":
+        filing_facts = r""", try_cast(
+            regexp_extract(i.accession, '^\d{10}-(\d{2})-\d{6}$', 1) as integer
+        ) as filing_year"""
     facts = connection.execute(
         f"""
         select
@@ -89,7 +94,7 @@ def find_new_values(
             ) as previous_load_on,
             exists(
                 select 1 from raw.{table.name} as s where {same} and s.known_on <= ?
-            ) as is_known{vintage_facts}
+            ) as is_known{vintage_facts}{filing_facts}
         from incoming as i
         order by i.n
         """,  # noqa: S608 - names from the contract
@@ -100,6 +105,8 @@ def find_new_values(
         dated = dating.date_shares(facts, as_of=as_of, rules=rules)
     elif table.name == "sec_facts":
         dated = dating.date_filings(facts)
+    elif table.name == "sec_frames":
+        dated = dating.date_frames(facts, as_of=as_of)
     elif table.name == "sec_companies":
         dated = dating.date_listings(facts, as_of=as_of)
     elif table.revision == "event":

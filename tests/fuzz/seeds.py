@@ -229,4 +229,13 @@ def _filings() -> list[Payload]:
         payload_of("sec-www", "sec_company_tickers", "company_tickers", orjson.dumps(few),
                    as_of=AS_OF),
         payload_of("sec", "sec_companyfacts", cik, orjson.dumps(document), cik=cik),
+        _frame(),
     ]  # fmt: skip
+
+
+def _frame() -> Payload:
+    asked = {"taxonomy": "us-gaap", "tag": "NetIncomeLoss", "unit": "USD", "period": "CY2025Q1"}
+    path = "/api/xbrl/frames/us-gaap/NetIncomeLoss/USD/CY2025Q1.json"
+    document = orjson.loads(get("sec", path).content)
+    cut = orjson.dumps(document | {"data": document["data"][:ROWS], "pts": ROWS})
+    return payload_of("sec", "sec_frame", "us-gaap.NetIncomeLoss.USD.CY2025Q1", cut, **asked)

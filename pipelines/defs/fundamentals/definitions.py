@@ -25,4 +25,15 @@ defs = dg.Definitions.merge(
         files=("sources/sec.py", "catalog/concepts.yaml", "sources/tickers.py"),
         deps=[raw_key("sec_companies"), raw_key("fund_holdings"), raw_key("fund_files")],
     ),
+    feed_definitions(
+        "sec_frames",
+        description=(
+            "One tag and one calendar period of all companies at once, as each filed it last: the "
+            "cross-section, and a second telling of sec_facts (meta.frame_mismatches). Asked once "
+            "a week while companies file for the period; rows of companies with a ticker are kept."
+        ),
+        kinds={"json"},
+        files=("sources/sec_frames.py", "catalog/concepts.yaml", "catalog/frames.yaml"),
+        deps=[raw_key("sec_companies")],
+    ),
 )
