@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from pipelines.catalog.models import load_catalog
 from pipelines.defs.dbt.definitions import MANIFEST
@@ -17,7 +18,7 @@ from pipelines.defs.dbt.translator import TAGS, TRANSLATOR, check_description, r
 from pipelines.defs.funds.backfill import BACKFILL_KEY
 from pipelines.defs.gates import _age_metadata, _describe
 from pipelines.night import BRANCHES
-from pipelines.plots import PLOTS, draw_markdown
+from pipelines.plots import PLOTS, _draw_intervals, draw_markdown
 from pipelines.publication import expected_tests
 from pipelines.quality.findings import Finding
 from pipelines.storage.asset_facts import FeedAge, Relation
@@ -291,3 +292,22 @@ def test_a_picture_is_a_png_in_markdown() -> None:
     assert head == f"![{PLOTS['flow_signals'].title}](data:image/png;"
     assert base64.b64decode(body.rstrip(")"))[:8] == b"\x89PNG\r\n\x1a\n"
     assert draw_markdown(PLOTS["flow_signals"], frame.iloc[:0]) == "nothing to draw yet"
+
+
+def test_whiskers_reach_from_low_to_high_and_a_value_without_ends_has_none() -> None:
+    frame = pd.DataFrame(
+        {
+            "event": ["a", "b"],
+            "after": [1.0, 2.0],
+            "after_low": [0.0, 1.5],
+            "after_high": [3.0, 2.5],
+        }
+        | {"all_sessions": [0.1, 0.1]}
+    )
+    axes = Figure().add_subplot()
+    _draw_intervals(axes, frame)
+    [whiskers] = axes.collections
+    assert [[x for x, _ in segment] for segment in whiskers.get_segments()] == [[0, 3], [1.5, 2.5]]
+    assert [list(line.get_xdata()) for line in axes.lines] == [[1.0, 2.0], [0.1, 0.1]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    assert draw_markdown(PLOTS["event_study_summary"], frame).startswith("![Small minus large caps")
