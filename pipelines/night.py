@@ -24,14 +24,15 @@ FEEDS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
     "fundamentals": ("sec_companies", "sec_facts"),
 }
 DBT_TAGS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
-    "macro": ("macro", "signals"),
+    "macro": ("macro",),
     "prices": ("prices", "breadth", "valuation", "signals"),
-    "funds": ("funds", "breadth", "signals"),
-    "long_history": ("long_history", "valuation", "signals"),
+    "funds": ("funds", "breadth"),
+    "long_history": ("long_history", "valuation"),
     "fundamentals": ("fundamentals",),
 }
 """Models to build when a branch runs alone: its own, and those that stand on it and have no feeds
-of their own (fundamentals_coverage follows the funds in the next night)."""
+of their own. What stands on several is built with one of them and follows the others in the next
+whole night: fundamentals_coverage the funds, the signals macro, funds and long history."""
 
 
 @dataclass(frozen=True, slots=True)

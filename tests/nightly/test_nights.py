@@ -23,6 +23,8 @@ MARTS = (
     "record_highs",
     "sector_weights",
     "fundamentals_coverage",
+    "signal_scorecard",
+    "signal_evidence",
 )
 RAW_ROWS = " union all ".join(f"select '{t}', count(*) from raw.{t}" for t in RAW_TABLES)
 
@@ -33,7 +35,7 @@ def test_the_first_night_publishes_every_mart(first_night: NightResult) -> None:
         [(rows,)] = first_night.published(f"select count(*) from marts.{mart}")
         assert rows > 0, mart
     newest = "select max(traded_on) from marts."
-    for mart in ("macro_regime", "valuation_gaps", "market_breadth"):
+    for mart in ("macro_regime", "valuation_gaps", "market_breadth", "signal_scorecard"):
         assert first_night.published(newest + mart) == [(date(2025, 10, 8),)]
 
 
