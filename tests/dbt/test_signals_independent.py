@@ -375,7 +375,7 @@ def test_scorecard_and_evidence_agree_with_a_second_computation(
 
     # The invented data reach what they are there for.
     assert set(card.state.dropna()) == {"tailwind", "headwind", "neutral"}
-    assert card.groupby("signal_id").score_z.count().min() > 300
+    assert card.groupby("signal_id").score_z.count().min() > 252
     inside = card[card.score_z.abs().between(0.4, 0.5)]
     assert set(inside.state) == {"tailwind", "headwind", "neutral"}
     partial = card[card.score_z.notna() & card.missing_inputs.ne("")]

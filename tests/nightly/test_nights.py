@@ -40,7 +40,7 @@ def test_the_first_night_publishes_every_mart(first_night: NightResult) -> None:
         [(rows,)] = first_night.published(f"select count(*) from marts.{mart}")
         assert rows > 0, mart
     newest = "select max(traded_on) from marts."
-    for mart in ("macro_regime", "valuation_gaps", "market_breadth"):
+    for mart in ("macro_regime", "valuation_gaps", "market_breadth", "signal_scorecard"):
         assert first_night.published(newest + mart) == [(date(2025, 10, 8),)]
 
 

@@ -125,7 +125,8 @@ def attach_singular_tests(manifest: dict[str, Any]) -> dict[str, Any]:
         if test["resource_type"] != "test" or test.get("attached_node") or len(models) < 2:
             continue
         test["attached_node"] = max(
-            models,
+            # An inlined model is no asset that a check could stand on.
+            [m for m in models if nodes[m]["config"]["materialized"] != "ephemeral"],
             key=lambda m: (
                 nodes[m]["schema"] == "marts",
                 len(_ancestors(manifest, m) & set(models)),

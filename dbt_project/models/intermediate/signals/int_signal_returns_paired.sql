@@ -35,19 +35,31 @@ horizons (horizon_sessions) as (
 
 ),
 
+-- Each close as the end of four horizons, by the session on which they began.
+ends as (
+
+    select
+        prices.session_no - horizons.horizon_sessions as session_no,
+        horizons.horizon_sessions,
+        prices.small_close,
+        prices.large_close,
+    from prices
+    cross join horizons
+
+),
+
 returns as (
 
     select
-        began.session_no,
-        horizons.horizon_sessions,
+        ends.session_no,
+        ends.horizon_sessions,
         100 * (
-            cast(ended.small_close as double) / nullif(cast(began.small_close as double), 0)
-            - cast(ended.large_close as double) / nullif(cast(began.large_close as double), 0)
+            cast(ends.small_close as double) / nullif(cast(prices.small_close as double), 0)
+            - cast(ends.large_close as double) / nullif(cast(prices.large_close as double), 0)
         ) as relative_return_pct,
-    from prices as began
-    cross join horizons
-    inner join prices as ended
-        on began.session_no + horizons.horizon_sessions = ended.session_no
+    from ends
+    inner join prices
+        on ends.session_no = prices.session_no
 
 ),
 
