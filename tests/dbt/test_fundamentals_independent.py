@@ -13,7 +13,13 @@ import pandas as pd
 import pytest
 
 from tests.fakes import filings
-from tests.fakes.fundamentals_by_hand import UNIVERSES, World, leverages, portfolios
+from tests.fakes.fundamentals_by_hand import (
+    UNIVERSES,
+    World,
+    earnings_lens,
+    leverages,
+    portfolios,
+)
 
 END = filings.END
 KNOWN_UNTIL = date(2024, 10, 15)
@@ -44,6 +50,16 @@ def loaded(dbt_warehouse: Any) -> tuple[Any, World]:
     dbt_warehouse.insert("raw.fund_files", files[columns])
     dbt_warehouse.insert("raw.sec_companies", world.companies)
     dbt_warehouse.insert("raw.sec_facts", world.facts)
+    indices = [
+        {"symbol": symbol, "traded_on": day, "close": close}
+        for symbol, close in (("^RUT", 2000.0), ("^GSPC", 5000.0))
+        for day in world.sessions
+    ]
+    dbt_warehouse.insert("raw.instrument_bars", indices)
+    dbt_warehouse.insert(
+        "reference.instruments",
+        [{"symbol": symbol, "provider_order": ["yahoo"]} for symbol in ("^RUT", "^GSPC")],
+    )
     return dbt_warehouse, world
 
 
@@ -71,13 +87,18 @@ def assert_same(actual: pd.DataFrame, expected: pd.DataFrame, keys: list[str]) -
 
 def test_every_figure_agrees_with_a_second_computation(loaded: tuple[Any, World]) -> None:
     warehouse, world = loaded
-    warehouse.build("+portfolio_fundamentals", "+leverage", as_of=END)
+    warehouse.build("+portfolio_fundamentals", "+leverage", "+valuation_gaps", as_of=END)
     members = world.members()
     expected = portfolios(members), leverages(members)
     assert_same(
         warehouse.query(MARTS["portfolio_fundamentals"]), expected[0], ["universe_id", "month_on"]
     )
     assert_same(warehouse.query(MARTS["leverage"]), expected[1], ["universe_id", "quarter_on"])
+
+    lens = earnings_lens(expected[0], world.sessions)
+    assert_same(
+        warehouse.query("from marts.valuation_gaps order by traded_on"), lens, ["traded_on"]
+    )
 
     # The invented rows reach what they are there for.
     assert len(expected[0]) == 18

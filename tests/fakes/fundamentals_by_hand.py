@@ -355,3 +355,30 @@ def leverages(members: list[Row]) -> pd.DataFrame:
         )
         row["is_small_over_large_reliable"] = small and row["is_reliable"] and large["is_reliable"]
     return pd.DataFrame(out)
+
+
+def earnings_lens(portfolio: pd.DataFrame, sessions: list[date]) -> pd.DataFrame:
+    """Return the earnings columns that valuation_gaps should hold on each session."""
+    sides = {
+        side: {r["month_on"]: r for r in portfolio.to_dict("records") if r["universe_id"] == name}
+        for side, name in (("small", "russell_2000"), ("large", "sp_500"))
+    }
+    out = []
+    for day in sessions:
+        months = [m for m in sides["small"] if m in sides["large"] and m <= day]
+        row: Row = {"traded_on": day, "is_earnings_reliable": False}
+        if months:
+            month = max(months)
+            found = {side: rows[month] for side, rows in sides.items()}
+            for name in ("pe", "pe_without_losses"):
+                small, large = (found[side][f"{name}_ratio"] for side in ("small", "large"))
+                row |= {f"{name}_small_ratio": small, f"{name}_large_ratio": large}
+                row[f"{name}_gap_pct"] = 100 * (small / large - 1)
+            for side in ("small", "large"):
+                row[f"pct_{side}_members_with_loss"] = found[side]["pct_members_with_loss"]
+                row[f"{side}_earnings_coverage_pct"] = found[side]["earnings_coverage_pct"]
+            row["earnings_known_on"] = month
+            row["earnings_newest_filed_on"] = max(r["newest_filed_on"] for r in found.values())
+            row["is_earnings_reliable"] = all(r["is_reliable"] for r in found.values())
+        out.append(row)
+    return pd.DataFrame(out)

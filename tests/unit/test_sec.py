@@ -302,7 +302,11 @@ def test_a_tag_stands_for_one_concept_only() -> None:
 def test_a_tag_includes_only_what_the_map_knows() -> None:
     catalog = load_catalog()
     included = {t.tag: t.includes for c in catalog.concepts for t in c.tags if t.includes}
-    assert included == {"LongTermDebt": "current_debt", "DebtCurrent": "short_term_borrowings"}
+    assert included == {
+        "LongTermDebt": "current_debt",
+        "NotesPayable": "current_debt",
+        "DebtCurrent": "short_term_borrowings",
+    }
     debts = tuple(
         c for c in catalog.concepts if c.id in ("long_term_debt", "short_term_borrowings")
     )
