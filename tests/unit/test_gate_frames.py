@@ -177,3 +177,24 @@ def test_a_concept_without_a_recent_frame_is_named(as_of: str, passed: bool) -> 
     found = finding(report, "frames_are_fresh")
     assert found.passed is passed
     assert ("net_income: newest 2024-03-31" in found.message) is not passed
+
+
+def values_of(frame: pd.DataFrame, changed: int) -> dict[str, pd.DataFrame]:
+    kept = frame[["frame_id", "cik", "value"]].copy()
+    kept.loc[kept.index[:changed], "value"] *= 1000
+    return {"sec_frames__values": kept}
+
+
+@pytest.mark.parametrize(("changed", "refused"), [(0, False), (30, False), (31, True)])
+def test_a_frame_whose_values_are_mostly_others_refuses_the_batch(changed, refused) -> None:
+    report = judged(a_frame(), values_of(a_frame(), changed))
+    assert report.refused is refused
+    found = finding(report, "stored_values_agree")
+    assert found.passed is not refused
+    assert (f"{NET}: 31 of 100" in found.message) is refused
+
+
+def test_few_companies_of_a_young_frame_may_all_be_amended() -> None:
+    report = judged(a_frame(10), values_of(a_frame(10), 10))
+    assert not report.refused
+    assert finding(report, "stored_values_agree").message == "10 of 10 stored values changed"

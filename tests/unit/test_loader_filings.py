@@ -157,7 +157,9 @@ def test_a_frame_is_an_item_and_its_size_is_known(build) -> None:
     load(build, "sec_frames", frame(("1", 7.0, "c")), "2024-11-08")
     [(name, state)] = read_item_states(build, "sec_frames").items()
     assert (name, str(state.newest_on)) == ("us-gaap.NetIncomeLoss.USD.CY2024Q3", "2024-09-30")
-    sizes = read_history(build, "sec_frames")["sec_frames__sizes"]
+    history = read_history(build, "sec_frames")
+    sizes, values = history["sec_frames__sizes"], history["sec_frames__values"]
+    assert values[["cik", "value"]].to_numpy().tolist() == [["1", 7.0], ["2", 6.0]]
     assert sizes.to_numpy().tolist() == [["us-gaap.NetIncomeLoss.USD.CY2024Q3", 2]]
 
 
