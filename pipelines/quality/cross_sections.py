@@ -109,6 +109,36 @@ def cross_sections_have_not_shrunk(bench: Bench, gate: GateCheck) -> Ruling:
     )
 
 
+def stored_values_agree(bench: Bench, gate: GateCheck) -> Ruling:
+    """Of a frame's companies that are stored, most have the value that they had.
+
+    Amendments and comparisons change a few. A frame of which more than `max_rows` and more than
+    `max_share` of the values are others is told in another unit, or is another figure's.
+    """
+    frame, stored = bench.frame(_FRAMES), bench.history.get(f"{_FRAMES}__values")
+    if frame.empty or stored is None or stored.empty:
+        return Ruling("no stored value to compare with")
+    both = frame[["frame_id", "cik", "value"]].merge(
+        stored, on=["frame_id", "cik"], suffixes=("", "_stored")
+    )
+    if both.empty:
+        return Ruling("no stored value to compare with")
+    moved = (both["value"] != both["value_stored"]).groupby(both["frame_id"]).agg(["sum", "size"])
+    allowed = (limit(gate, "max_share") * moved["size"]).clip(lower=limit(gate, "max_rows"))
+    room = (allowed - moved["sum"]).reset_index(drop=True)
+    crowded = moved.iloc[list(gx.expect_between(room, low=0.0).rows)]
+    told = tuple(f"{name}: {part} of {whole}" for name, part, whole in crowded.itertuples())
+    changed = int(moved["sum"].sum())
+    if told:
+        return Ruling(
+            f"values of most companies are others in {name_some(told)}",
+            refuses=True,
+            failing=changed,
+            examples=told[:50],
+        )
+    return Ruling(f"{changed} of {len(both)} stored values changed")
+
+
 def frames_are_fresh(bench: Bench, gate: GateCheck) -> Ruling:
     """Of each concept that ever had a frame there is one that ended in the last `max_age_days`."""
     newest = bench.newest(_FRAMES)

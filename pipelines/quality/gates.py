@@ -143,6 +143,7 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         fundamentals.facts_are_catalogued,
         cross_sections.periods_fit_their_frame,
         fundamentals.facts_are_plausible,
+        cross_sections.stored_values_agree,
         cross_sections.cross_sections_have_not_shrunk,
         cross_sections.frames_are_fresh,
     ),
@@ -172,7 +173,8 @@ def judge_batch(
             `oldest_on`, `newest_on`, `newest_value` (value, close, shares, or equity lines of the
             newest file; may be missing). Optional beside them: `<bars table>__overlap` (symbol,
             traded_on, close as stored), `fund_files__nav` (fund_id, traded_on, nav_usd),
-            `sec_frames__sizes` (frame_id, companies), and a column `newest_edition` in the history
+            `sec_frames__sizes` (frame_id, companies), `sec_frames__values` (frame_id, cik, value),
+            and a column `newest_edition` in the history
             of `french_portfolios`.
         as_of: the day that the run is for.
         sessions: the exchange's sessions, ascending, from the first that any row can have on.

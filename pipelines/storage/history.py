@@ -20,6 +20,9 @@ from pipelines.storage.revisions import ONE_ITEM_FEEDS
 OVERLAP_SESSIONS = 15
 """Stored closes per symbol that the gate compares with what comes; a tail reaches back less."""
 
+FRAME_DAYS = 550
+"""Stored frames that the gate compares with what comes: those that may still be in their season."""
+
 _VALUE: Mapping[str, str] = {
     "fred_observations": "value",
     "agency_observations": "value",
@@ -102,7 +105,7 @@ def read_history(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, 
     nav_usd) holds the NAVs known of the funds' share histories, `fund_shares__overlap` (fund_id,
     traded_on, shares_outstanding, nav_usd) each fund's last 15 counts, `sec_companies__keys`
     (ticker, cik) the newest list, `sec_frames__sizes` (frame_id, companies) how many companies each
-    frame has.
+    frame has, `sec_frames__values` (frame_id, cik, value) the newest values of recent frames.
     """
     found: dict[str, pd.DataFrame] = {}
     for table in FEEDS[feed]:
@@ -127,6 +130,13 @@ def read_history(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, 
         found["sec_frames__sizes"] = connection.execute(
             "select frame_id, count(distinct cik) as companies "
             "from raw.sec_frames group by 1 order by 1"
+        ).df()
+        found["sec_frames__values"] = connection.execute(
+            f"""
+            select frame_id, cik, arg_max(value, known_on) as value from raw.sec_frames
+            where period_end_on > (select max(period_end_on) from raw.sec_frames) - {FRAME_DAYS}
+            group by 1, 2 order by 1, 2
+            """  # noqa: S608 - a number of this module
         ).df()
     if feed == "fund_shares":
         found["fund_shares__overlap"] = _days(

@@ -242,6 +242,21 @@ class FactsForm(Form):
 
 
 @dataclass(frozen=True)
+class FrameForm(Form):
+    """One figure of all companies; what the document says of itself stays as it is."""
+
+    def read(self, body: bytes) -> Table:
+        document = json.loads(body)
+        columns = list(document["data"][0])
+        rows = [[row[c] for c in columns] for row in document["data"]]
+        return Table(columns, rows, head=document)
+
+    def write(self, table: Table) -> bytes:
+        rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+        return json.dumps(table.head | {"data": rows, "pts": len(rows)}).encode()
+
+
+@dataclass(frozen=True)
 class HoldingsXlsxForm(Form):
     """State Street's holdings workbook: three labelled lines above the table, a note below."""
 

@@ -17,6 +17,7 @@ from tests.faults.forms import (
     CsvForm,
     FactsForm,
     Form,
+    FrameForm,
     FrenchForm,
     HoldingsForm,
     HoldingsXlsxForm,
@@ -58,6 +59,8 @@ class Station:
     """Feeds that the honest night loads before: they say what is asked."""
     members: tuple[str, ...] = ()
     """Tickers that are left of the holdings."""
+    concepts: tuple[str, ...] = ()
+    """Figures of filings that are asked; all of the catalogue's where none is named."""
     provider: str | None = None
     """The instruments' only provider, where it is not the catalogue's."""
     has_whole_wire: bool = False
@@ -85,6 +88,9 @@ class Station:
                 ),
                 "funds": funds,
                 "providers": providers,
+                "concepts": tuple(
+                    c for c in whole.concepts if not self.concepts or c.id in self.concepts
+                ),
             }
         )
 
@@ -286,6 +292,19 @@ STATIONS: Mapping[str, Station] = {
             stands_on=("sec_companies", "fund_holdings"),
             members=("XOSO", "XIZU"),
             other=("CIK0009000463", "CIK0009000643"),
+            nights=QUARTERLY,
+        ),
+        Station(
+            name="sec-frames",
+            title="SEC frame, one tag and quarter of all companies",
+            feed="sec_frames",
+            source="sec",
+            item="us-gaap.NetIncomeLoss.USD.CY2025Q2",
+            form=FrameForm("end", "val", period_days=91),
+            is_item=_path_has("/NetIncomeLoss/USD/CY2025Q2.json"),
+            stands_on=("sec_companies",),
+            concepts=("net_income",),
+            other=("/CY2025Q2.json", "/CY2025Q1.json"),
             nights=QUARTERLY,
         ),
         Station(

@@ -6,6 +6,7 @@ from email.utils import format_datetime
 import pytest
 import requests
 
+from pipelines.catalog.models import load_catalog
 from pipelines.sources.errors import SourceContractChanged, SourceUnavailable, UnknownItem
 from pipelines.sources.http import HttpClient
 from tests.fakes.http import (
@@ -49,6 +50,22 @@ def test_threads_share_one_pace() -> None:
     assert [item for item, _ in items] == list(range(12))
     assert [name for _, name in items] == [str(i) for i in range(12)]
     assert clock.at >= 1000 + 11 * 0.15 - 1e-9
+
+
+def test_both_hosts_of_the_sec_together_get_ten_requests_a_second_at_most() -> None:
+    clock, starts = FakeClock(), []
+
+    def answer(_asked):
+        starts.append(clock.at)
+        return Reply("{}")
+
+    rules = [p for p in load_catalog().providers if p.id in ("sec", "sec-www")]
+    client = client_for(FakeAdapter(answer), *rules, clock=clock)
+    for n in range(40):
+        get(client, "sec" if n % 3 else "sec-www", item=str(n))
+    assert len(starts) == 40
+    busiest = max(sum(start <= other < start + 1 for other in starts) for start in starts)
+    assert busiest <= 10
 
 
 def test_pacing_off_does_not_wait_between_requests() -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
-from pipelines.storage.history import read_company_keys, read_item_states
+from pipelines.storage.history import (
+    read_company_keys,
+    read_history,
+    read_item_states,
+    read_listed_companies,
+)
 from pipelines.storage.warehouse import open_build
 from tests.fakes.storage import frame_of, load, settings_in, stored
 
@@ -85,3 +92,80 @@ def test_a_ticker_that_moves_belongs_to_the_company_that_the_list_last_named(bui
 def test_the_list_is_one_item_however_many_tickers_it_has(build) -> None:
     load(build, "sec_companies", tickers(("AA", "1", "One"), ("BB", "2", "Two")), "2024-06-03")
     assert list(read_item_states(build, "sec_companies")) == ["company_tickers"]
+
+
+FRAMES = (
+    "select cik, value, accession, known_on, known_on_basis from raw.sec_frames "
+    "order by cik, known_on"
+)
+
+
+def frame(*rows: tuple[str, float, str], quarter: str = "CY2024Q3", end: str = "2024-09-30"):
+    """Rows are (cik, value, accession), all of one frame."""
+    constants = {
+        "frame_id": f"us-gaap.NetIncomeLoss.USD.{quarter}", "taxonomy": "us-gaap",
+        "tag": "NetIncomeLoss", "unit": "USD", "frame": quarter, "source": "sec",
+        "period_start_on": "2024-07-01", "period_end_on": end,
+    }  # fmt: skip
+    keyed = [{"cik": cik, "value": v, "accession": a} for cik, v, a in rows]
+    return frame_of("sec_frames", keyed, **constants)
+
+
+def test_a_frame_s_first_load_is_dated_late_by_rule_and_never_after_the_load(build) -> None:
+    batch = frame(
+        ("1", 5.0, "0000000001-24-000009"),  # the quarter's own 10-Q
+        ("2", 6.0, "0000000002-25-000009"),  # a year later, for comparison: perhaps restated
+        ("3", 7.0, "0000000003-26-000009"),
+        ("4", 8.0, "no number"),
+    )
+    load(build, "sec_frames", batch, "2026-03-02")
+    assert stored(build, FRAMES) == [
+        ("1", 5.0, "0000000001-24-000009", "2025-01-28", "estimated"),
+        ("2", 6.0, "0000000002-25-000009", "2026-01-29", "estimated"),
+        ("3", 7.0, "0000000003-26-000009", "2026-03-02", "observed"),
+        ("4", 8.0, "no number", "2026-03-02", "observed"),
+    ]
+
+
+def test_a_frame_read_in_its_season_is_known_from_the_load_on(build) -> None:
+    load(build, "sec_frames", frame(("1", 5.0, "0000000001-24-000009")), "2024-11-01")
+    assert stored(build, FRAMES) == [
+        ("1", 5.0, "0000000001-24-000009", "2024-11-01", "observed"),
+    ]
+
+
+def test_what_comes_later_is_never_dated_before_its_load(build) -> None:
+    first = frame(("1", 5.0, "0000000001-24-000009"))
+    assert sum(load(build, "sec_frames", first, "2024-11-01").inserted.values()) == 1
+    assert sum(load(build, "sec_frames", first, "2024-11-08").inserted.values()) == 0
+    amended = frame(("1", 4.0, "0000000001-25-000002"), ("2", 6.0, "0000000002-24-000003"))
+    loaded = load(build, "sec_frames", amended, "2025-06-02")
+    assert (loaded.inserted, loaded.revised) == ({"sec_frames": 2}, {"sec_frames": 1})
+    repeated = frame(("1", 4.0, "0000000001-25-000088"))
+    assert load(build, "sec_frames", repeated, "2025-11-03").inserted == {"sec_frames": 1}
+    assert stored(build, FRAMES) == [
+        ("1", 5.0, "0000000001-24-000009", "2024-11-01", "observed"),
+        ("1", 4.0, "0000000001-25-000002", "2025-06-02", "observed"),
+        ("1", 4.0, "0000000001-25-000088", "2025-11-03", "observed"),
+        ("2", 6.0, "0000000002-24-000003", "2025-06-02", "observed"),
+    ]
+
+
+def test_a_frame_is_an_item_and_its_size_is_known(build) -> None:
+    batch = frame(("1", 5.0, "a"), ("2", 6.0, "b"))
+    load(build, "sec_frames", batch, "2024-11-01")
+    load(build, "sec_frames", frame(("1", 7.0, "c")), "2024-11-08")
+    [(name, state)] = read_item_states(build, "sec_frames").items()
+    assert (name, str(state.newest_on)) == ("us-gaap.NetIncomeLoss.USD.CY2024Q3", "2024-09-30")
+    history = read_history(build, "sec_frames")
+    sizes, values = history["sec_frames__sizes"], history["sec_frames__values"]
+    assert values[["cik", "value"]].to_numpy().tolist() == [["1", 7.0], ["2", 6.0]]
+    assert sizes.to_numpy().tolist() == [["us-gaap.NetIncomeLoss.USD.CY2024Q3", 2]]
+
+
+def test_a_company_is_listed_from_when_the_list_first_named_it(build) -> None:
+    load(build, "sec_companies", tickers(("AA", "0000000001", "One")), "2024-06-03")
+    load(build, "sec_companies", tickers(("AA", "0000000002", "Two")), "2024-06-10")
+    before = read_listed_companies(build, as_of=date(2024, 6, 9))
+    assert before == {"0000000001"}
+    assert read_listed_companies(build, as_of=date(2024, 6, 10)) == before | {"0000000002"}

@@ -157,3 +157,66 @@ def test_the_cover_counts_shares_on_the_basis_of_its_day() -> None:
                         splits_seen += 1
                 assert two["value"] / one["value"] == pytest.approx(factor, rel=1e-5)
     assert splits_seen > 12
+
+
+def frame_of(path: str, now: date | None = None) -> dict[int, dict[str, Any]]:
+    body = get("sec", f"/api/xbrl/frames/{path}.json", now).json()
+    taxonomy, tag, unit, period = path.split("/")
+    assert (body["taxonomy"], body["tag"], body["ccp"]) == (taxonomy, tag, period)
+    assert body["uom"] == unit.replace("-per-", "/")
+    assert body["pts"] == len(body["data"])
+    assert not any("filed" in point for point in body["data"])
+    return {point["cik"]: point for point in body["data"]}
+
+
+def test_a_frame_gives_what_each_company_filed_last_for_the_period() -> None:
+    net = frame_of("us-gaap/NetIncomeLoss/USD/CY2024")
+    per_share = frame_of("us-gaap/EarningsPerShareDiluted/USD-per-shares/CY2025Q1")
+    equity = frame_of("us-gaap/StockholdersEquity/USD/CY2025Q1I")
+    assert 500 < len(net) < 700
+    for cik in some(12):
+        own = facts(cik)
+        for tag, point in (
+            ("NetIncomeLoss", net[cik]),
+            ("EarningsPerShareDiluted", per_share[cik]),
+            ("StockholdersEquity", equity[cik]),
+        ):
+            same = own[
+                (own["tag"] == tag)
+                & (own["period_end_on"] == point["end"])
+                & (own["period_start_on"] == point.get("start", point["end"]))
+            ].sort_values("filed_on")
+            assert same["value"].tolist()[-1] == point["val"]
+    assert "start" not in equity[some(1)[0]]
+
+
+def test_an_amended_year_stands_in_its_frame_as_amended() -> None:
+    then = date(2022, 12, 30)
+    frame = frame_of("us-gaap/NetIncomeLoss/USD/CY2021", then)
+    amended = [
+        cik
+        for cik in some(60)
+        if (facts(cik, then)["form"] == "10-K/A").any() and cik in frame
+    ]  # fmt: skip
+    assert len(amended) >= 2
+    for cik in amended:
+        own = facts(cik, then)
+        year = own[(own["tag"] == "NetIncomeLoss") & (own["form"] == "10-K/A")]
+        assert frame[cik]["val"] == year["value"].iloc[0]
+        assert frame[cik]["accn"] == year["accession"].iloc[0]
+
+
+def test_a_frame_fills_with_its_season_and_is_not_there_before() -> None:
+    path = "us-gaap/NetIncomeLoss/USD/CY2025Q1"
+    assert get("sec", f"/api/xbrl/frames/{path}.json", date(2025, 4, 30)).status_code == 404
+    early, late = frame_of(path, date(2025, 5, 8)), frame_of(path, date(2025, 6, 30))
+    assert 0 < len(early) < len(late)
+    assert early.items() <= late.items()
+
+
+def test_an_unchanged_frame_is_not_sent_again_and_an_unknown_one_is_xml() -> None:
+    path = "/api/xbrl/frames/us-gaap/StockholdersEquity/USD/CY2025Q1I.json"
+    tag = get("sec", path).headers["ETag"]
+    assert get("sec", path, headers={"If-None-Match": tag}).status_code == 304
+    missing = get("sec", path.replace("StockholdersEquity", "CommercialPaper"))
+    assert (missing.status_code, missing.headers["Content-Type"]) == (404, "application/xml")
