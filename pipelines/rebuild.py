@@ -187,8 +187,9 @@ def _build_marts(staging: Settings, loaded: Sequence[LoggedBatch]) -> list[runne
         return []
     log.info("building %s", ", ".join(tags))
     as_of = max(entry.batch.as_of for entry in loaded)
+    # With what they stand on: a branch alone stands on models of branches that were never loaded.
     results = runner.build(
-        [f"tag:{tag}" for tag in tags],
+        [f"+tag:{tag}" for tag in tags],
         build_path=staging.build_path,
         variables={"as_of": as_of.isoformat()},
     )

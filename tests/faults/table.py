@@ -1,6 +1,7 @@
 """The table of outcomes: plays every cell, and writes `docs/faults.md` from what it saw.
 
 python -m tests.faults.table            plays all cells and rewrites the page
+python -m tests.faults.table ssga ecb   plays these stations' cells and rewrites their rows
 python -m tests.faults.table --check    plays all cells and fails where the page says otherwise
 python -m tests.faults.table --mutate   takes each gate check away in turn, and names those
                                         that no cell of the matrix misses
@@ -70,8 +71,14 @@ def _plain(text: str) -> str:
     return text if len(text) <= 150 else text[:149] + "…"
 
 
-def page_of(rows: dict[Key, str], verdicts: Counter[str]) -> str:
+def count_verdicts(rows: dict[Key, str]) -> Counter[str]:
+    """Return how many cells ended in each way, from their lines."""
+    return Counter(row.split("|")[2].strip() for row in rows.values())
+
+
+def page_of(rows: dict[Key, str]) -> str:
     """Return the page."""
+    verdicts = count_verdicts(rows)
     total = sum(verdicts.values())
     counted = ", ".join(f"{verdicts[v]} {v}" for v in ("absorbed", "degraded", "blocked", "passes"))
     parts = [HEAD, f"{total} cells: {counted}.\n"]
@@ -102,21 +109,26 @@ def main(arguments: list[str]) -> int:
     """Play all cells; see the module's docstring. Returns the exit code."""
     if "--mutate" in arguments:
         return mutation.report()
-    rows: dict[Key, str] = {}
-    verdicts: Counter[str] = Counter()
+    chosen = [name for name in arguments if not name.startswith("--")]
+    if unknown := set(chosen) - STATIONS.keys():
+        sys.stderr.write(f"no such station: {sorted(unknown)}; there are {', '.join(STATIONS)}\n")
+        return 2
+    known = read_page() if PAGE.exists() else {}
+    played: dict[Key, str] = {}
     for name, fault in cells():
-        outcome = play(name, fault)
-        rows[name, fault] = row_of(name, fault, outcome)
-        verdicts[outcome.verdict] += 1
-        sys.stdout.write(f"{name} {rows[name, fault]}\n")
+        if chosen and name not in chosen:
+            continue
+        played[name, fault] = row_of(name, fault, play(name, fault))
+        sys.stdout.write(f"{name} {played[name, fault]}\n")
         sys.stdout.flush()
-    sys.stdout.write(f"{sum(verdicts.values())} cells: {dict(verdicts)}\n")
+    sys.stdout.write(f"{len(played)} cells: {dict(count_verdicts(played))}\n")
     if "--check" in arguments:
-        known = read_page()
-        wrong = [key for key in rows if known.get(key) != rows[key]]
+        expected = {key for key in known if not chosen or key[0] in chosen}
+        wrong = sorted(key for key in played if known.get(key) != played[key])
         sys.stdout.write(f"{len(wrong)} cells differ from docs/faults.md: {wrong}\n")
-        return int(bool(wrong or known.keys() - rows.keys()))
-    PAGE.write_text(page_of(rows, verdicts), encoding="utf-8")
+        return int(bool(wrong or expected - played.keys()))
+    every = played if not chosen else known | played
+    PAGE.write_text(page_of({key: every[key] for key in cells() if key in every}), encoding="utf-8")
     return 0
 
 

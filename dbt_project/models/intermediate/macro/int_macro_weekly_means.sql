@@ -64,7 +64,8 @@ final as (
         series_id,
         known_on,
         observed_on,
-        case when count(value) = 4 then avg(value) end as mean_4w,
+        -- decimals: a sum of doubles has other last digits in another order
+        case when count(value) = 4 then {{ decimal_sum('value') }} / 4.0e0 end as mean_4w,
     from valued
     group by series_id, known_on, observed_on
 
