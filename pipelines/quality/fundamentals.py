@@ -136,6 +136,31 @@ def facts_are_plausible(bench: Bench, gate: GateCheck) -> Ruling:
     )
 
 
+def filings_keep_their_values(bench: Bench, gate: GateCheck) -> Ruling:
+    """A filing that is stored says of a figure what it said before.
+
+    What says otherwise is kept out; the batch is refused where it is more than single figures.
+    """
+    frame, stored = bench.frame("sec_facts"), bench.history.get("sec_facts__values")
+    if frame.empty or stored is None or stored.empty:
+        return Ruling("no stored filing to compare with")
+    key = ["cik", "tag", "unit", "period_start_on", "period_end_on", "accession"]
+    both = frame[[*key, "value"]].reset_index().merge(stored, on=key, suffixes=("", "_stored"))
+    both = both.set_index("index").rename_axis(None)
+    rows = gx.expect_true(both["value"] == both["value_stored"]).rows
+    reasons = pd.Series(
+        [
+            f"{both['accession'][r]} said {both['value_stored'][r]:g}, now {both['value'][r]:g}"
+            for r in rows
+        ],
+        index=rows,
+        dtype="str",
+    )
+    return rule_on_rows(
+        bench, gate, [Bad("sec_facts", reasons)], good=f"{len(both)} figures are as they were"
+    )
+
+
 def filings_are_fresh(bench: Bench, gate: GateCheck) -> Ruling:  # noqa: ARG001
     """No company that answered tonight has a newest filing older than its limit."""
     answered = {o.item for o in bench.extract.outcomes if o.status in ("fetched", "unchanged")}

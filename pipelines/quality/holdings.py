@@ -124,6 +124,20 @@ def files_are_of_the_day_asked(bench: Bench, gate: GateCheck) -> Ruling:
     return ruling
 
 
+def files_are_of_weekdays(bench: Bench, gate: GateCheck) -> Ruling:  # noqa: ARG001
+    """No file is dated on a Saturday or a Sunday.
+
+    Exchange holidays are not looked for: a month's last weekday may be one.
+    """
+    files = _files(bench)
+    on_weekday = files["as_of_on"].dt.day_of_week < 5
+    rows = gx.expect_true(on_weekday).rows
+    reasons = pd.Series(
+        [f"dated on {files['as_of_on'][r]:%A, %Y-%m-%d}" for r in rows], rows, dtype="str"
+    )
+    return rule_on_files(bench, reasons, good=f"{len(files)} files are of weekdays")
+
+
 def files_hold_their_lines(bench: Bench, gate: GateCheck) -> Ruling:
     """A file has the lines that it counts, and about as many equities as the one before.
 

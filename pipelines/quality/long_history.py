@@ -132,6 +132,53 @@ def edition_is_not_older(bench: Bench, gate: GateCheck) -> Ruling:
     return Ruling(f"{len(both)} editions are not older than the stored ones")
 
 
+def stored_values_agree(bench: Bench, gate: GateCheck) -> Ruling:
+    """No table (Shiller: measure) is a multiple of the stored one, none lost a portfolio.
+
+    The median of new over stored lies within `max_factor` and its inverse, over at least
+    `min_compared` values that are not zero. Portfolios that are new are named and loaded.
+    """
+    name = "french_portfolios" if "french" in bench.extract.feed else "shiller_history"
+    group = ["file_id", "table_id"] if name == "french_portfolios" else ["measure"]
+    rest = ["portfolio", "period_on"] if name == "french_portfolios" else ["observed_on"]
+    frame, stored = bench.frame(name), bench.history.get(f"{name}__values")
+    if frame.empty or stored is None or stored.empty:
+        return Ruling("no stored value to compare with")
+    both = frame[[*group, *rest, "value"]].merge(
+        stored, on=[*group, *rest], suffixes=("", "_stored")
+    )
+    both = both[(both["value"] != 0) & (both["value_stored"] != 0)].dropna()
+    ratio = (both["value"] / both["value_stored"]).groupby([both[c] for c in group])
+    medians = ratio.median()[ratio.size() >= limit(gate, "min_compared")]
+    factor = limit(gate, "max_factor")
+    rows = gx.expect_between(medians.reset_index(drop=True), 1 / factor, factor).rows
+    wrong = [f"{_label(medians.index[r])}: {medians.iloc[r]:g} times the stored" for r in rows]
+    if name == "french_portfolios":
+        had = stored[stored["file_id"].isin(frame["file_id"])]
+        kept = set(map(tuple, frame[[*group, "portfolio"]].drop_duplicates().to_numpy()))
+        before = set(map(tuple, had[[*group, "portfolio"]].drop_duplicates().to_numpy()))
+        wrong += [f"{_label(key)} is gone" for key in sorted(before - kept)]
+        added = tuple(_label(key) for key in sorted(kept - before))
+    else:
+        added = ()
+    if wrong:
+        return Ruling(
+            f"not the history that is stored: {name_some(wrong)}",
+            refuses=True,
+            failing=len(wrong),
+            examples=tuple(wrong),
+        )
+    if added:
+        return Ruling(
+            f"new portfolios: {name_some(added)}", noted=True, failing=len(added), examples=added
+        )
+    return Ruling(f"{len(medians)} histories agree with the stored ones")
+
+
+def _label(key: Any) -> str:
+    return ".".join(map(str, key)) if isinstance(key, tuple) else str(key)
+
+
 def newest_month_is_recent(bench: Bench, gate: GateCheck) -> Ruling:
     """The newest month is at most `max_days` days before the as-of date."""
     table = "french_portfolios" if "french" in bench.extract.feed else "shiller_history"

@@ -30,6 +30,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -102,8 +103,8 @@ def parse_zip(payload: Payload) -> Mapping[str, pd.DataFrame]:
 
     Raises:
         SourceUnavailable: the body is no zip, or a broken one.
-        SourceContractChanged: too many members or bytes, no CRSP vintage, no tables, a row with
-            the wrong number of columns, a value that is no number.
+        SourceContractChanged: another file of the library, too many members or bytes, no CRSP
+            vintage, no tables, a row with the wrong number of columns, a value that is no number.
     """
     file_id = payload.context["file_id"]
     text = _unpack(payload)
@@ -137,6 +138,9 @@ def _unpack(payload: Payload) -> str:
             found = [m for m in members if m.filename.lower().endswith((".csv", ".txt"))]
             if len(found) != 1:
                 raise _broken(payload, f"{len(found)} CSV members in the zip instead of one")
+            named = PurePosixPath(found[0].filename).stem.casefold()
+            if named != payload.context["file_id"].casefold():
+                raise _broken(payload, "the zip holds another file of the library")
             if found[0].file_size > MAX_UNPACKED_BYTES:
                 raise _broken(payload, f"unpacks to {found[0].file_size} bytes")
             with archive.open(found[0]) as member:

@@ -242,6 +242,8 @@ def _bars(payload: Payload, result: Mapping[str, Any], symbol: str, zone: ZoneIn
     order = np.argsort(seconds, kind="stable")
     order = order[np.isfinite(prices["close"][order])]
     days = _days(seconds[order], zone)
+    if _contradict(seconds[order], prices["close"][order]):
+        raise _broken(payload, "two closes of one moment")
     # A live bar stamped at the close stands beside the day's first one: the later one counts.
     keep = ~days.duplicated(keep="last")
     running = payload.context.get("running_session")
@@ -253,6 +255,11 @@ def _bars(payload: Payload, result: Mapping[str, Any], symbol: str, zone: ZoneIn
         for name, values in prices.items()
     }
     return bar_frame(symbol, days, rounded, return_ratios(adjusted[order]))
+
+
+def _contradict(seconds: Floats, closes: Floats) -> bool:
+    """Say whether two bars have one timestamp (both ascending) and not one close."""
+    return bool(((np.diff(seconds) == 0) & (np.diff(closes) != 0)).any())
 
 
 def _adjusted(payload: Payload, blocks: Any, count: int) -> Floats:

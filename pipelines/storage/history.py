@@ -106,6 +106,8 @@ def read_history(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, 
     traded_on, shares_outstanding, nav_usd) each fund's last 15 counts, `sec_companies__keys`
     (ticker, cik) the newest list, `sec_frames__sizes` (frame_id, companies) how many companies each
     frame has, `sec_frames__values` (frame_id, cik, value) the newest values of recent frames.
+    `french_portfolios__values` and `shiller_history__values` hold all values of the newest edition,
+    `sec_facts__values` what recent filings said first.
     """
     found: dict[str, pd.DataFrame] = {}
     for table in FEEDS[feed]:
@@ -138,6 +140,40 @@ def read_history(connection: duckdb.DuckDBPyConnection, feed: str) -> dict[str, 
             group by 1, 2 order by 1, 2
             """  # noqa: S608 - a number of this module
         ).df()
+    if feed == "french_portfolios":
+        found["french_portfolios__values"] = _days(
+            connection.execute(
+                """
+                select file_id, table_id, portfolio, period_on, arg_max(value, known_on) as value
+                from raw.french_portfolios group by 1, 2, 3, 4 order by 1, 2, 3, 4
+                """
+            ).df(),
+            "period_on",
+        )
+    if feed == "shiller_history":
+        found["shiller_history__values"] = _days(
+            connection.execute(
+                """
+                select measure, observed_on, arg_max(value, known_on) as value
+                from raw.shiller_history group by 1, 2 order by 1, 2
+                """
+            ).df(),
+            "observed_on",
+        )
+    if feed == "sec_facts":
+        found["sec_facts__values"] = _days(
+            connection.execute(
+                f"""
+                select cik, tag, unit, period_start_on, period_end_on, accession,
+                    min(value) as value
+                from raw.sec_facts
+                where period_end_on > (select max(period_end_on) from raw.sec_facts) - {FRAME_DAYS}
+                group by all order by all
+                """  # noqa: S608 - a number of this module
+            ).df(),
+            "period_start_on",
+            "period_end_on",
+        )
     if feed == "fund_shares":
         found["fund_shares__overlap"] = _days(
             connection.execute(

@@ -123,6 +123,24 @@ def _honest(day: date) -> BaseAdapter:
     return _Remembered(day)
 
 
+class _Down(BaseAdapter):
+    """The sample world in which the provider of one item does not know it."""
+
+    def __init__(self, honest: BaseAdapter, station: Station) -> None:
+        super().__init__()
+        self.honest, self.station = honest, station
+
+    def send(self, request: PreparedRequest, **options: Any) -> Response:
+        parts = urlsplit(str(request.url))
+        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        if self.station.is_item(parts.netloc, unquote(parts.path), query):
+            return injected.answer_with(request, b"Not Found", status=404)
+        return self.honest.send(request, **options)
+
+    def close(self) -> None:
+        pass
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How one cell ended.
@@ -192,11 +210,17 @@ def _keep_members(settings: Settings, members: tuple[str, ...]) -> None:
 
 
 @cache
-def honest_of(name: str) -> tuple[Path, frozenset[str]]:
-    """Return the warehouse after the honest second night, and the checks that fail even then."""
+def honest_of(name: str, *, by_the_other: bool = False) -> tuple[Path, frozenset[str]]:
+    """Return the warehouse after the honest second night, and the checks that fail even then.
+
+    `by_the_other`: the night in which the station's provider does not know the item, and the
+    provider behind it answers honestly.
+    """
     station = STATIONS[name]
     folder = _copy_of(name)
-    night = _night(station, folder, station.nights[1], _honest(station.nights[1]), Clock())
+    world = _honest(station.nights[1])
+    adapter = _Down(world, station) if by_the_other else world
+    night = _night(station, folder, station.nights[1], adapter, Clock())
     steps.fetch_feed(night, station.feed)
     report = steps.judge_feed(night, station.feed)
     steps.load_feed(night, station.feed)
@@ -227,6 +251,9 @@ def play(name: str, fault: str) -> Outcome:
         else:
             steps.load_feed(night, station.feed)
         extract = night.landing.read_batch(night.run_id, station.feed)
+        own = [o for o in extract.outcomes if o.item == station.item]
+        if own and own[-1].status == "fetched" and own[-1].provider != station.source:
+            honest, usual = honest_of(name, by_the_other=True)
         missing, strange = _difference(night.settings, honest, station.feed)
 
         def judge_without(check: str) -> GateReport:
@@ -239,7 +266,6 @@ def play(name: str, fault: str) -> Outcome:
                 checks={n: c for n, c in CHECKS[station.feed].items() if n != check},
             )
 
-        own = [o for o in extract.outcomes if o.item == station.item]
         return Outcome(
             status=own[-1].status if own else "none",
             detail=f"{own[-1].provider}: {own[-1].item}: {own[-1].detail}" if own else "",

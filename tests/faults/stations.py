@@ -324,7 +324,7 @@ STATIONS: Mapping[str, Station] = {
             title="Shiller workbook (xls)",
             feed="shiller_history",
             source="shiller",
-            item="ie_data.xls",
+            item="ie_data",
             form=ShillerForm("Date", "P", period_days=31),
             is_item=_path_has("ie_data.xls"),
             nights=MONTHLY,

@@ -128,7 +128,7 @@ def test_line_ends_and_the_case_of_the_extension_do_not_matter():
 
 
 def test_the_factor_file_begins_with_a_table_without_a_heading():
-    frame = parsed(zipped(FACTORS), "F-F_Research_Data_Factors")
+    frame = parsed(zipped(FACTORS, "F-F_Research_Data_Factors.CSV"), "F-F_Research_Data_Factors")
     assert frame["table_id"].unique().tolist() == ["factors_monthly", "factors_annual"]
     monthly = frame[frame["table_id"] == "factors_monthly"]
     assert monthly["value"].tolist() == [2.80, 0.37, -2.43, 0.33]
@@ -175,6 +175,11 @@ def test_what_is_no_zip_is_a_source_that_does_not_answer():
             parsed(body)
 
 
+def test_another_file_of_the_library_is_a_changed_contract():
+    with pytest.raises(SourceContractChanged, match="another file of the library"):
+        parsed(zipped(PORTFOLIOS), "F-F_Research_Data_Factors")
+
+
 def test_bombs_are_not_unpacked():
     with pytest.raises(SourceContractChanged, match="5 members"):
         parsed(zipped("x", *(f"{n}.csv" for n in range(5))))
@@ -185,7 +190,7 @@ def test_bombs_are_not_unpacked():
 
 
 def test_only_what_changed_is_sent_again():
-    bodies = {"F-F_Research_Data_Factors": zipped(FACTORS)}
+    texts = {"F-F_Research_Data_Factors": FACTORS}
 
     def answer(asked):
         name = asked.path.rsplit("/", 1)[-1].removesuffix("_CSV.zip")
@@ -194,7 +199,7 @@ def test_only_what_changed_is_sent_again():
             assert asked.headers["if-modified-since"] == "Mon, 31 Mar 2025 20:30:30 GMT"
             return 304, {}, b""
         headers = {"content-type": "application/x-zip-compressed", "etag": '"v1"'}
-        return 200, headers, bodies.get(name, zipped(PORTFOLIOS))
+        return 200, headers, zipped(texts.get(name, PORTFOLIOS), f"{name}.CSV")
 
     adapter = AnsweringAdapter(answer)
     first = fetch_french_portfolios(client_for(adapter, "french"), None, fetch_context(NOW))

@@ -165,3 +165,24 @@ def test_a_ticker_that_was_given_away_is_named_and_loaded():
     found = finding(report, "tickers_keep_their_company")
     assert (found.passed, found.severity, report.refused) == (False, "warn", False)
     assert len(report.accepted["sec_companies"]) == 300
+
+
+def judge_again(told: pd.DataFrame, stored: pd.DataFrame):
+    key = ["cik", "tag", "unit", "period_start_on", "period_end_on", "accession", "value"]
+    extract = an_extract("sec_facts", {"sec_facts": told}, items=[CIK])
+    return judge(extract, CATALOG, history={"sec_facts__values": stored[key]})
+
+
+def test_a_filing_that_says_something_else_is_kept_out():
+    told = facts()
+    told.loc[3, "value"] *= 10
+    report = judge_again(told, facts())
+    assert [item for item, _ in kept_out(report, "filings_keep_their_values")] == [CIK]
+    assert "now " in report.quarantined.iloc[0]["reason"]
+    assert not report.refused
+
+
+def test_filings_that_all_say_ten_times_as_much_refuse_the_batch():
+    report = judge_again(facts(100).assign(value=lambda f: f["value"] * 10), facts(100))
+    assert report.refused
+    assert report.reasons[0].startswith("filings_keep_their_values")

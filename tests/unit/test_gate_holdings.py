@@ -185,6 +185,19 @@ def test_a_later_file_than_asked_is_kept_out():
     assert not report.refused
 
 
+def test_a_file_of_a_sunday_is_kept_out():
+    report = judge_files(a_file("2024-04-28"), a_file("2024-05-30"))
+    assert kept_out(report, "files_are_of_weekdays").count(("SML", "2024-04-28")) == 202
+    assert set(report.quarantined["reason"]) == {"dated on Sunday, 2024-04-28"}
+    assert not report.refused
+
+
+def test_the_newest_file_of_an_index_that_is_of_a_sunday_refuses_the_batch():
+    report = judge_files(a_file("2024-04-30"), a_file("2024-05-26"))
+    assert report.refused
+    assert "SML 2024-05-26" in finding(report, "files_are_of_weekdays").message
+
+
 def test_a_much_older_file_than_asked_is_reported_and_kept():
     report = asked("2024-05-20")
     found = finding(report, "files_are_of_the_day_asked")

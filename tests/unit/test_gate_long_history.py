@@ -205,3 +205,46 @@ def test_a_newest_month_without_a_value_is_as_new_as_the_stored_one():
 def test_a_workbook_that_ends_before_the_stored_one_refuses_the_batch():
     known = stored(*((m, 1492, "1900-01-01", "2024-05-01", None) for m in MEASURES))
     assert judge_workbook(workbook(), history={"shiller_history": known}).refused
+
+
+def judge_against(frame, old, name="french_portfolios"):
+    extract = an_extract(name, {name: frame})
+    keys = ["file_id", "table_id", "portfolio", "period_on", "value"]
+    if name == "shiller_history":
+        keys = ["measure", "observed_on", "value"]
+    return judge(extract, catalog_with(), history={f"{name}__values": old[keys]}, as_of=AS_OF)
+
+
+def test_a_rewritten_history_agrees_with_the_stored_one():
+    report = judge_against(library().assign(value=lambda f: f["value"] * 1.01), library())
+    assert finding(report, "stored_values_agree").message == (
+        "4 histories agree with the stored ones"
+    )
+
+
+def test_a_table_in_another_unit_refuses_the_batch():
+    table = "average_market_cap"
+    changed = library()
+    changed.loc[changed["table_id"] == table, "value"] *= 10
+    report = judge_against(changed, library())
+    assert report.reasons == (
+        f"stored_values_agree: not the history that is stored: {FILE}.{table}: 10 times the stored",
+    )
+
+
+def test_a_portfolio_that_is_gone_refuses_the_batch_and_a_new_one_is_named():
+    renamed = library().assign(portfolio="Renamed")
+    report = judge_against(renamed, library())
+    assert report.refused
+    assert "SMALL LoBM is gone" in report.reasons[0]
+    report = judge_against(pd.concat([library(), renamed], ignore_index=True), library())
+    found = finding(report, "stored_values_agree")
+    assert (found.passed, report.refused) == (False, False)
+    assert "new portfolios" in found.message
+
+
+def test_a_measure_in_another_unit_refuses_the_batch():
+    changed = workbook()
+    changed.loc[changed["measure"] == "price", "value"] *= 10
+    report = judge_against(changed, workbook(), "shiller_history")
+    assert "price: 10 times the stored" in report.reasons[0]

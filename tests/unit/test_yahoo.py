@@ -132,6 +132,13 @@ def test_of_two_bars_of_a_day_the_later_counts_in_whatever_order():
     assert bars["close"].tolist() == [9.5, 10.75]
 
 
+def test_two_closes_of_one_moment_are_a_changed_contract():
+    moment = stamp("2025-04-04")
+    with pytest.raises(SourceContractChanged, match="two closes of one moment"):
+        bars_of(chart([], [10.25, 10.5], stamps=[moment, moment]))
+    assert len(bars_of(chart([], [10.25, 10.25], stamps=[moment, moment]))) == 1
+
+
 def test_a_later_bar_without_a_close_does_not_displace_the_earlier():
     stamps = [stamp("2025-04-04"), stamp("2025-04-04", "16:00:01")]
     assert bars_of(chart([], [10.25, None], stamps=stamps))["close"].tolist() == [10.25]
