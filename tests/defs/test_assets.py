@@ -24,7 +24,7 @@ from pipelines.storage.asset_facts import FeedAge, Relation
 from pipelines.storage.contracts import FEEDS, RAW_TABLES
 
 SCHEMAS = {"landing", "raw", "staging", "intermediate", "marts", "meta", "published"}
-GROUPS = {*BRANCHES, "breadth", "valuation", "rates", "events", "signals", "published"}
+GROUPS = {*BRANCHES, "breadth", "valuation", "rates", "events", "signals", "claims", "published"}
 MARTS = {
     "macro_regime",
     "valuation_gaps",
@@ -39,6 +39,7 @@ MARTS = {
     "event_study_summary",
     "signal_scorecard",
     "signal_evidence",
+    "claim_audit",
     "portfolio_fundamentals",
     "leverage",
 }
