@@ -174,10 +174,11 @@ PLOTS: Mapping[str, Plot] = {
         "Public claims held against the data of this world",
         "~ close call, ? the bar repeats its neighbour",
         "select replace(claim_id, '_', ' ') as claim, unit, "
-        "round(stated_value, 2)::varchar as claimed, "
-        "coalesce(round(measured_value, 2)::varchar, '') || case when is_close_call then ' ~' "
-        "else '' end || case when is_suspect then ' ?' else '' end as measured, "
-        "coalesce(round(second_value, 2)::varchar, '') as second_reading, "
+        "format('{:.8g}', round(stated_value, 2)) as claimed, "
+        "coalesce(format('{:.8g}', round(measured_value, 2)), '') "
+        "|| case when is_close_call then ' ~' else '' end "
+        "|| case when is_suspect then ' ?' else '' end as measured, "
+        "coalesce(format('{:.8g}', round(second_value, 2)), '') as second_reading, "
         "replace(verdict, '_', ' ') as verdict from marts.claim_audit "
         "order by verdict desc, claim_id",
         kind="table",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 import pytest
+from PIL import Image
 
 from pipelines.catalog.models import load_catalog
 from pipelines.defs.dbt.definitions import MANIFEST
@@ -292,3 +294,20 @@ def test_a_picture_is_a_png_in_markdown() -> None:
     assert head == f"![{PLOTS['flow_signals'].title}](data:image/png;"
     assert base64.b64decode(body.rstrip(")"))[:8] == b"\x89PNG\r\n\x1a\n"
     assert draw_markdown(PLOTS["flow_signals"], frame.iloc[:0]) == "nothing to draw yet"
+
+
+def test_a_table_has_a_line_a_row_and_a_colour_a_word() -> None:
+    words = ("supported", "contradicted", "different measure")
+    heights = []
+    for rows in (1, 3):
+        frame = pd.DataFrame({"claim": ["a", "b", "c"], "verdict": words}).head(rows)
+        drawn = draw_markdown(PLOTS["claim_audit"], frame).partition("base64,")[2].rstrip(")")
+        picture = Image.open(io.BytesIO(base64.b64decode(drawn))).convert("RGB")
+        heights.append(picture.height)
+        seen = {colour for _, colour in picture.getcolors(maxcolors=10_000)}
+        shown = [(0, 158, 115), (213, 94, 0), (0, 114, 178)]
+        near = [
+            min(sum(abs(a - b) for a, b in zip(c, s, strict=True)) for s in seen) for c in shown
+        ]
+        assert [distance <= 12 for distance in near] == [n < rows for n in range(3)]
+    assert heights[1] - heights[0] == pytest.approx(0.2 * 90 * 2, abs=1)

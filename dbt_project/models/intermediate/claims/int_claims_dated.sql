@@ -40,9 +40,9 @@ final as (
     select
         dated.*,
         sessions.traded_on as session_on,
-        cast(date_trunc('month', dated.until_on) as date) as month_from,
-        cast(date_trunc('quarter', dated.until_on) as date) as quarter_from,
-        cast(date_trunc('year', dated.until_on) as date) as year_from,
+        cast(date_trunc('month', dated.about_on) as date) as month_from,
+        cast(date_trunc('quarter', dated.about_on) as date) as quarter_from,
+        cast(date_trunc('year', dated.about_on) as date) as year_from,
     from dated
     {{ asof_left_join('sessions', [], 'dated.until_on >= sessions.traded_on') }}
 

@@ -126,7 +126,7 @@ of_records as (
         on newest_bars.claim_id = records.claim_id
     where
         newest_bars.measure in ('record_in_month', 'month_of_record_before')
-        and newest_bars.bar_on is not null
+        and newest_bars.bar_on >= newest_bars.month_from
 
 ),
 
