@@ -24,11 +24,11 @@ FEEDS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
     "fundamentals": ("sec_companies", "sec_facts", "sec_frames"),
 }
 DBT_TAGS_OF_BRANCH: Mapping[str, tuple[str, ...]] = {
-    "macro": ("macro", "rates", "events", "signals"),
-    "prices": ("prices", "breadth", "valuation", "rates", "events", "signals"),
-    "funds": ("funds", "breadth", "events", "signals"),
-    "long_history": ("long_history", "valuation", "signals"),
-    "fundamentals": ("fundamentals", "valuation", "signals"),
+    "macro": ("macro", "rates", "events", "signals", "claims"),
+    "prices": ("prices", "breadth", "valuation", "rates", "events", "signals", "claims"),
+    "funds": ("funds", "breadth", "events", "signals", "claims"),
+    "long_history": ("long_history", "valuation", "signals", "claims"),
+    "fundamentals": ("fundamentals", "valuation", "signals", "claims"),
 }
 """Models to build when a branch runs alone: its own, and those that stand on it and have no feeds
 of their own. The fundamentals' models have feeds: after prices or funds alone they are those of the

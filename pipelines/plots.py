@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9")
 """From Okabe and Ito's palette, which colour-blind readers can tell apart."""
+WORD_COLOURS: Mapping[str, str] = {
+    "supported": "#009E73",
+    "contradicted": "#D55E00",
+    "different measure": "#0072B2",
+}
+"""Colour of a table's word; any other word is grey."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +33,14 @@ class Plot:
     """`sql` returns a first column x and one column per line (or one value per bar).
 
     Of `intervals` the first column is a label and each other one a value beside it; columns
-    `<name>_low` and `<name>_high` are the ends of the value's whiskers.
+    `<name>_low` and `<name>_high` are the ends of the value's whiskers. A `table` is text, its last
+    column a word that is coloured by `WORD_COLOURS`.
     """
 
     title: str
     unit: str
     sql: str
-    kind: Literal["lines", "bars", "intervals"] = "lines"
+    kind: Literal["lines", "bars", "intervals", "table"] = "lines"
     zero_line: bool = False
 
 
@@ -163,6 +170,19 @@ PLOTS: Mapping[str, Plot] = {
         kind="bars",
         zero_line=True,
     ),
+    "claim_audit": Plot(
+        "Public claims held against the data of this world",
+        "~ close call, ? the bar repeats its neighbour",
+        "select replace(claim_id, '_', ' ') as claim, unit, "
+        "format('{:.8g}', round(stated_value, 2)) as claimed, "
+        "coalesce(format('{:.8g}', round(measured_value, 2)), '') "
+        "|| case when is_close_call then ' ~' else '' end "
+        "|| case when is_suspect then ' ?' else '' end as measured, "
+        "coalesce(format('{:.8g}', round(second_value, 2)), '') as second_reading, "
+        "replace(verdict, '_', ' ') as verdict from marts.claim_audit "
+        "order by verdict desc, claim_id",
+        kind="table",
+    ),
     "portfolio_fundamentals": Plot(
         "Price to earnings of each universe, with and without loss-makers",
         "ratio",
@@ -195,12 +215,15 @@ def draw_markdown(plot: Plot, frame: pd.DataFrame) -> str:
     from PIL import Image
 
     x, values = frame.columns[0], list(frame.columns[1:])
-    figure = Figure(figsize=(7.5, 3.2), dpi=90, layout="constrained")
+    height = 0.8 + 0.2 * len(frame) if plot.kind == "table" else 3.2
+    figure = Figure(figsize=(7.5, height), dpi=90, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     if plot.kind == "bars":
         axes.barh(frame[x].astype(str), frame[values[0]].astype(float), color=COLOURS[0])
         axes.set_xlabel(plot.unit)
+    elif plot.kind == "table":
+        _draw_table(axes, frame, plot.unit)
     elif plot.kind == "intervals":
         _draw_intervals(axes, frame)
         axes.set_xlabel(plot.unit)
@@ -224,6 +247,28 @@ def draw_markdown(plot: Plot, frame: pd.DataFrame) -> str:
     png = io.BytesIO()
     picture.quantize(64).save(png, format="png", optimize=True)
     return f"![{plot.title}](data:image/png;base64,{base64.b64encode(png.getvalue()).decode()})"
+
+
+def _draw_table(axes: Axes, frame: pd.DataFrame, legend: str) -> None:
+    """Write one line a row, columns side by side, the last one on a bar of its word's colour."""
+    names = list(frame.columns)
+    lengths = [max(len(str(n)), *frame[n].astype(str).str.len()) + 2 for n in names]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    for row, values in enumerate(frame.itertuples(index=False), start=1):
+        colour = WORD_COLOURS.get(str(values[-1]), "#999999")
+        axes.barh(row, lengths[-1], left=starts[-2] - 1, height=0.86, color=colour)
+        for start, value in zip(starts, values[:-1], strict=False):
+            axes.text(start, row, str(value), fontsize=8, va="center")
+        axes.text(starts[-2], row, str(values[-1]), fontsize=8, va="center", color="white")
+    for start, name in zip(starts, names, strict=False):
+        axes.text(start, 0, str(name).replace("_", " "), fontsize=8, va="center", weight="bold")
+    axes.set_xlim(0, starts[-1])
+    axes.set_ylim(len(frame) + 0.6, -0.6)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.set_xlabel(legend, fontsize=8, loc="left")
 
 
 def _draw_intervals(axes: Axes, frame: pd.DataFrame) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from pipelines.catalog.claims import Claim
 from pipelines.catalog.entry import Entry
 from pipelines.catalog.signals import DERIVED_SERIES, PILLARS, SignalInput
 from pipelines.errors import ConfigurationError
@@ -267,6 +268,7 @@ class Catalog(Entry):
     concepts: tuple[Concept, ...] = ()
     frames: FrameRules = FrameRules()
     signal_inputs: tuple[SignalInput, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
     @model_validator(mode="after")
     def _signals_stand_on_the_catalogue(self) -> Catalog:
@@ -379,6 +381,7 @@ def load_catalog_from(folder: Path) -> Catalog:
         gate_checks=tuple(checks),
         concepts=read_entries(folder / "concepts.yaml", Concept, id_field="id"),
         signal_inputs=read_entries(folder / "signals.yaml", SignalInput, id_field="id"),
+        claims=read_entries(folder / "claims.yaml", Claim, id_field="id"),
         frames=frames,
     )
 

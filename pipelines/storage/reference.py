@@ -59,6 +59,14 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "orientation": "INTEGER NOT NULL", "weight": "DOUBLE NOT NULL",
         "series": "VARCHAR[] NOT NULL", "span_sessions": "INTEGER NOT NULL", "why": "VARCHAR",
     },
+    "claims": {
+        "claim_id": "VARCHAR NOT NULL", "statement": "VARCHAR NOT NULL",
+        "stated_value": "DOUBLE NOT NULL", "unit": "VARCHAR NOT NULL", "about_on": "DATE NOT NULL",
+        "judged": "VARCHAR NOT NULL", "measure": "VARCHAR NOT NULL", "subject": "VARCHAR",
+        "other_subject": "VARCHAR", "horizon_sessions": "INTEGER", "tolerance": "DOUBLE",
+        "reading": "VARCHAR NOT NULL", "second_reading": "VARCHAR",
+        "would_need": "VARCHAR NOT NULL", "note": "VARCHAR",
+    },
     "ticker_reuses": {
         "price_symbol": "VARCHAR NOT NULL", "valid_from": "DATE NOT NULL",
         "valid_to": "DATE NOT NULL", "note": "VARCHAR",
@@ -132,6 +140,14 @@ def catalog_rows(catalog: Catalog) -> dict[str, list[Sequence[Any]]]:
                 i.orientation, i.weight, list(i.series), i.span_sessions, i.why,
             )
             for i in catalog.signal_inputs
+        ],
+        "claims": [
+            (
+                c.id, c.statement, c.stated_value, c.unit, c.about_on, c.judged, c.measure,
+                c.subject, c.other_subject, c.horizon_sessions, c.tolerance, c.reading,
+                c.second_reading, c.would_need, c.note,
+            )
+            for c in catalog.claims
         ],
         "ticker_reuses": [
             (r.price_symbol, r.valid_from, r.valid_to, r.note) for r in catalog.tickers.reuses

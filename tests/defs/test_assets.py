@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from pipelines.catalog.models import load_catalog
 from pipelines.defs.dbt.definitions import MANIFEST
@@ -25,7 +27,7 @@ from pipelines.storage.asset_facts import FeedAge, Relation
 from pipelines.storage.contracts import FEEDS, RAW_TABLES
 
 SCHEMAS = {"landing", "raw", "staging", "intermediate", "marts", "meta", "published"}
-GROUPS = {*BRANCHES, "breadth", "valuation", "rates", "events", "signals", "published"}
+GROUPS = {*BRANCHES, "breadth", "valuation", "rates", "events", "signals", "claims", "published"}
 MARTS = {
     "macro_regime",
     "valuation_gaps",
@@ -40,6 +42,7 @@ MARTS = {
     "event_study_summary",
     "signal_scorecard",
     "signal_evidence",
+    "claim_audit",
     "portfolio_fundamentals",
     "leverage",
 }
@@ -311,3 +314,20 @@ def test_whiskers_reach_from_low_to_high_and_a_value_without_ends_has_none() -> 
     assert [list(line.get_xdata()) for line in axes.lines] == [[1.0, 2.0], [0.1, 0.1]]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     assert draw_markdown(PLOTS["event_study_summary"], frame).startswith("![Small minus large caps")
+
+
+def test_a_table_has_a_line_a_row_and_a_colour_a_word() -> None:
+    words = ("supported", "contradicted", "different measure")
+    heights = []
+    for rows in (1, 3):
+        frame = pd.DataFrame({"claim": ["a", "b", "c"], "verdict": words}).head(rows)
+        drawn = draw_markdown(PLOTS["claim_audit"], frame).partition("base64,")[2].rstrip(")")
+        picture = Image.open(io.BytesIO(base64.b64decode(drawn))).convert("RGB")
+        heights.append(picture.height)
+        seen = {colour for _, colour in picture.getcolors(maxcolors=10_000)}
+        shown = [(0, 158, 115), (213, 94, 0), (0, 114, 178)]
+        near = [
+            min(sum(abs(a - b) for a, b in zip(c, s, strict=True)) for s in seen) for c in shown
+        ]
+        assert [distance <= 12 for distance in near] == [n < rows for n in range(3)]
+    assert heights[1] - heights[0] == pytest.approx(0.2 * 90 * 2, abs=1)

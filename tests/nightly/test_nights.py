@@ -28,6 +28,7 @@ MARTS = (
     "event_study_summary",
     "signal_scorecard",
     "signal_evidence",
+    "claim_audit",
     "portfolio_fundamentals",
     "leverage",
 )

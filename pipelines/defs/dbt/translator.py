@@ -27,6 +27,7 @@ TAGS = (
     "rates",
     "events",
     "signals",
+    "claims",
 )
 """Every model carries exactly one: what stands on one refused batch stops, the rest goes on."""
 
