@@ -29,6 +29,20 @@ CLAIMS = {c.id: c for c in load_catalog().claims}
 AUDIT = "select * from marts.claim_audit order by claim_id"
 MODEL = "models/marts/claims/claim_audit.sql"
 
+UNIT_TESTS = {
+    "a_claim_is_read_up_to_its_date_or_to_the_clock",
+    "a_repeated_volume_is_suspect_and_its_close_is_not",
+    "records_of_the_month_and_before_it",
+    "an_average_takes_nearly_all_sessions",
+    "cuts_payrolls_and_policies",
+    "inflation_of_a_year_is_that_of_its_december",
+    "a_quarters_mean_may_fall_while_its_end_rises",
+    "the_newest_row_by_the_claims_day",
+    "only_what_was_over_by_the_claims_day",
+    "verdicts_in_their_order",
+    "close_calls_lie_within_a_fifth_of_the_edge",
+}
+
 Vintages = dict[str, list[tuple[date, date, float]]]
 """Series to (observed, known, value)."""
 
@@ -355,6 +369,9 @@ def test_every_value_and_verdict_is_that_of_the_raw_rows(dbt_warehouse: Any) -> 
         ],
     )  # fmt: skip
     dbt_warehouse.build("+claim_audit", command="run", as_of=NIGHT)
+    # Once more with the models' own tests, and with the unit tests of their SQL.
+    outcomes = dbt_warehouse.build("tag:claims", as_of=NIGHT, exclude_types=())
+    assert {u.split(".")[-1] for u in outcomes if u.startswith("unit_test.")} == UNIT_TESTS
     audit = dbt_warehouse.query(AUDIT).set_index("claim_id")
     expected = measure(bars, vintages, holdings, shares)
 
