@@ -139,7 +139,8 @@ def facts_are_plausible(bench: Bench, gate: GateCheck) -> Ruling:
 def filings_keep_their_values(bench: Bench, gate: GateCheck) -> Ruling:
     """A filing that is stored says of a figure what it said before.
 
-    What says otherwise is kept out; the batch is refused where it is more than single figures.
+    What says otherwise is kept out, and everything of a company of which more than
+    `max_company_share` does; the batch is refused where that is more than single companies.
     """
     frame, stored = bench.frame("sec_facts"), bench.history.get("sec_facts__values")
     if frame.empty or stored is None or stored.empty:
@@ -156,6 +157,11 @@ def filings_keep_their_values(bench: Bench, gate: GateCheck) -> Ruling:
         index=rows,
         dtype="str",
     )
+    differs = pd.Series(both.index.isin(rows), index=both.index).groupby(both["cik"]).mean()
+    suspects = differs.index[differs > limit(gate, "max_company_share")]
+    others = frame.index[frame["cik"].isin(suspects)].difference(rows)
+    doubted = pd.Series("most of the company's filings say something else", others, dtype="str")
+    reasons = pd.concat([reasons, doubted]).sort_index()
     return rule_on_rows(
         bench, gate, [Bad("sec_facts", reasons)], good=f"{len(both)} figures are as they were"
     )

@@ -133,19 +133,20 @@ def edition_is_not_older(bench: Bench, gate: GateCheck) -> Ruling:
 
 
 def stored_values_agree(bench: Bench, gate: GateCheck) -> Ruling:
-    """No table (Shiller: measure) is a multiple of the stored one, none lost a portfolio.
+    """No portfolio (Shiller: measure) is a multiple of the stored one, no table lost any.
 
     The median of new over stored lies within `max_factor` and its inverse, over at least
     `min_compared` values that are not zero. Portfolios that are new are named and loaded.
     """
     name = "french_portfolios" if "french" in bench.extract.feed else "shiller_history"
-    group = ["file_id", "table_id"] if name == "french_portfolios" else ["measure"]
-    rest = ["portfolio", "period_on"] if name == "french_portfolios" else ["observed_on"]
+    is_library = name == "french_portfolios"
+    group = ["file_id", "table_id", "portfolio"] if is_library else ["measure"]
+    dated = "period_on" if is_library else "observed_on"
     frame, stored = bench.frame(name), bench.history.get(f"{name}__values")
     if frame.empty or stored is None or stored.empty:
         return Ruling("no stored value to compare with")
-    both = frame[[*group, *rest, "value"]].merge(
-        stored, on=[*group, *rest], suffixes=("", "_stored")
+    both = frame[[*group, dated, "value"]].merge(
+        stored, on=[*group, dated], suffixes=("", "_stored")
     )
     both = both[(both["value"] != 0) & (both["value_stored"] != 0)].dropna()
     ratio = (both["value"] / both["value_stored"]).groupby([both[c] for c in group])
@@ -153,10 +154,10 @@ def stored_values_agree(bench: Bench, gate: GateCheck) -> Ruling:
     factor = limit(gate, "max_factor")
     rows = gx.expect_between(medians.reset_index(drop=True), 1 / factor, factor).rows
     wrong = [f"{_label(medians.index[r])}: {medians.iloc[r]:g} times the stored" for r in rows]
-    if name == "french_portfolios":
+    if is_library:
         had = stored[stored["file_id"].isin(frame["file_id"])]
-        kept = set(map(tuple, frame[[*group, "portfolio"]].drop_duplicates().to_numpy()))
-        before = set(map(tuple, had[[*group, "portfolio"]].drop_duplicates().to_numpy()))
+        kept = set(map(tuple, frame[group].drop_duplicates().to_numpy()))
+        before = set(map(tuple, had[group].drop_duplicates().to_numpy()))
         wrong += [f"{_label(key)} is gone" for key in sorted(before - kept)]
         added = tuple(_label(key) for key in sorted(kept - before))
     else:
@@ -213,6 +214,9 @@ def measures_are_plausible(bench: Bench, gate: GateCheck) -> Ruling:
                 longest_run=1,
                 back_within_pct=limit(gate, "back_within_pct"),
             )
+            if len(levels) > 1:  # the newest has one neighbour only
+                step = levels[-1] / levels[-2]
+                spikes[-1] |= max(step, 1 / step) > limit(gate, "spike_factor")
             flags = pd.Series(~spikes, index=rest.index)
             bad |= {r: f"{measure} {values[r]:g} leaves its neighbours for a month"
                     for r in gx.expect_true(flags).rows}  # fmt: skip

@@ -183,6 +183,16 @@ def test_a_filing_that_says_something_else_is_kept_out():
 
 
 def test_filings_that_all_say_ten_times_as_much_refuse_the_batch():
-    report = judge_again(facts(100).assign(value=lambda f: f["value"] * 10), facts(100))
+    many = [facts().assign(cik=f"{n:010d}", accession=lambda f: f["cik"]) for n in range(1, 61)]
+    stored = pd.concat(many, ignore_index=True)
+    stored["accession"] += stored.index.astype("str")
+    report = judge_again(stored.assign(value=lambda f: f["value"] * 10), stored)
     assert report.refused
     assert report.reasons[0].startswith("filings_keep_their_values")
+
+
+def test_a_company_whose_filings_mostly_say_something_else_is_kept_out_whole():
+    told = facts()
+    told["value"] *= 10
+    report = judge_again(told, facts().tail(30))
+    assert len(kept_out(report, "filings_keep_their_values")) == 100
