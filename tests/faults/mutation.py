@@ -1,11 +1,20 @@
-"""Mutation of the gate: take one check away, and some cell of the matrix must end differently."""
+"""Mutation of the gate: take one check away, and some example must end differently.
+
+The examples are those of the unit tests (`tests/unit/test_gate_*.py`) and the cells of the matrix.
+"""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from pipelines.quality.findings import GateReport
-from pipelines.quality.gates import CHECKS
+from pipelines.quality.gates import CHECKS, judge_batch
+from pipelines.sources.payloads import Extract
+from tests.fakes import gate
 from tests.faults import injected
 from tests.faults.play import Outcome, play
 from tests.faults.stations import STATIONS
@@ -48,11 +57,55 @@ def find_witnesses() -> dict[tuple[str, str], tuple[str, str]]:
     return found
 
 
-def report() -> int:
-    """Print which checks the matrix misses when they are gone, and which it does not."""
-    found = find_witnesses()
-    feeds = {station.feed for station in STATIONS.values()}
-    every = [(feed, check) for feed in CHECKS if feed in feeds for check in CHECKS[feed]]
-    alone = [key for key in every if key not in found]
-    sys.stdout.write(f"{len(found)} of {len(every)} checks are missed; not covered: {alone}\n")
-    return 0
+class Recorder:
+    """Judges every bad example of a test run again, each time without one check that it fails."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, set[str]] = {}
+        """Check to the feeds in which an example misses it."""
+
+    def judge(self, extract: Extract, **given: Any) -> GateReport:
+        """Stand in for `judge_batch`: the same report, and the checks noted that it depends on."""
+        report = judge_batch(extract, **given)
+        for check in {f.check for f in report.findings if not f.passed}:
+            rest = {n: c for n, c in CHECKS[extract.feed].items() if n != check}
+            try:
+                without = signature(judge_batch(extract, **given | {"checks": rest}))
+            except Exception:  # the checks behind it stand on what it keeps out
+                without = None
+            if without != signature(report):
+                self.found.setdefault(check, set()).add(extract.feed)
+        return report
+
+
+def find_examples() -> dict[str, set[str]]:
+    """Return check to feeds: those whose loss changes how an example of the unit tests ends."""
+    recorder = Recorder()
+    folder = Path(__file__).parents[1] / "unit"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gate, "judge_batch", recorder.judge)
+        pytest.main(["-q", "-p", "no:randomly", *map(str, sorted(folder.glob("test_gate_*.py")))])
+    return recorder.found
+
+
+def report(*, cells: bool) -> int:
+    """Print which checks no example misses; exit code 1 if there is one. `cells`: the matrix too.
+
+    A check that several feeds share is one check: that each feed has it in its list is held by
+    `test_code_and_catalogue_name_the_same_checks_in_the_same_order`.
+    """
+    found = find_examples()
+    if cells:
+        for feed, check in find_witnesses():
+            found.setdefault(check, set()).add(feed)
+    every = sorted({check for checks in CHECKS.values() for check in checks})
+    alone = [check for check in every if check not in found]
+    for check in every:
+        sys.stdout.write(f"{check}: missed in {', '.join(sorted(found.get(check, ())))}\n")
+    sys.stdout.write(f"{len(every) - len(alone)} of {len(every)} checks are missed when they are ")
+    sys.stdout.write(f"taken away; by no example: {alone}\n")
+    return int(bool(alone))
+
+
+if __name__ == "__main__":
+    sys.exit(report(cells=False))

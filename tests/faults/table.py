@@ -4,7 +4,8 @@ python -m tests.faults.table            plays all cells and rewrites the page
 python -m tests.faults.table ssga ecb   plays these stations' cells and rewrites their rows
 python -m tests.faults.table --check    plays all cells and fails where the page says otherwise
 python -m tests.faults.table --mutate   takes each gate check away in turn, and names those
-                                        that no cell of the matrix misses
+                                        that neither a cell nor a unit test misses
+python -m tests.faults.mutation         the same with the examples of the unit tests alone
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def read_page() -> dict[Key, str]:
 def main(arguments: list[str]) -> int:
     """Play all cells; see the module's docstring. Returns the exit code."""
     if "--mutate" in arguments:
-        return mutation.report()
+        return mutation.report(cells=True)
     chosen = [name for name in arguments if not name.startswith("--")]
     if unknown := set(chosen) - STATIONS.keys():
         sys.stderr.write(f"no such station: {sorted(unknown)}; there are {', '.join(STATIONS)}\n")
