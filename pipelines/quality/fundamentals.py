@@ -139,8 +139,8 @@ def facts_are_plausible(bench: Bench, gate: GateCheck) -> Ruling:
 def filings_keep_their_values(bench: Bench, gate: GateCheck) -> Ruling:
     """A filing that is stored says of a figure what it said before.
 
-    What says otherwise is kept out, and everything of a company of which more than
-    `max_company_share` does; the batch is refused where that is more than single companies.
+    What says otherwise is kept out, and a company's whole history of a figure of which more than
+    `max_tag_share` does; the batch is refused where that is more than single companies.
     """
     frame, stored = bench.frame("sec_facts"), bench.history.get("sec_facts__values")
     if frame.empty or stored is None or stored.empty:
@@ -157,10 +157,12 @@ def filings_keep_their_values(bench: Bench, gate: GateCheck) -> Ruling:
         index=rows,
         dtype="str",
     )
-    differs = pd.Series(both.index.isin(rows), index=both.index).groupby(both["cik"]).mean()
-    suspects = differs.index[differs > limit(gate, "max_company_share")]
-    others = frame.index[frame["cik"].isin(suspects)].difference(rows)
-    doubted = pd.Series("most of the company's filings say something else", others, dtype="str")
+    concerns = [both["cik"], both["tag"]]
+    differs = pd.Series(both.index.isin(rows), index=both.index).groupby(concerns).mean()
+    suspects = differs.index[differs > limit(gate, "max_tag_share")]
+    of_suspects = pd.MultiIndex.from_frame(frame[["cik", "tag"]]).isin(suspects)
+    others = frame.index[of_suspects].difference(rows)
+    doubted = pd.Series("most filings say something else of this figure", others, dtype="str")
     reasons = pd.concat([reasons, doubted]).sort_index()
     return rule_on_rows(
         bench, gate, [Bad("sec_facts", reasons)], good=f"{len(both)} figures are as they were"

@@ -191,7 +191,7 @@ def test_filings_that_all_say_ten_times_as_much_refuse_the_batch():
     assert report.reasons[0].startswith("filings_keep_their_values")
 
 
-def test_a_company_whose_filings_mostly_say_something_else_is_kept_out_whole():
+def test_a_figure_of_which_most_filings_say_something_else_is_kept_out_whole():
     told = facts()
     told["value"] *= 10
     report = judge_again(told, facts().tail(30))
