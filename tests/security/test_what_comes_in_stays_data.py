@@ -27,8 +27,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 INTERPOLATED = {
     "storage/asset_facts.py": {"most", "place", "r.dated or 'null'", "r.name", "r.schema", "sql"},
     "storage/history.py": {
-        "OVERLAP_SESSIONS", "_newest_basis(table)", "item", "main.dated", "main.name", "picked",
-        "reach", "rows", "table.dated", "table.entity", "table.name",
+        "FRAME_DAYS", "OVERLAP_SESSIONS", "_newest_basis(table)", "item", "main.dated",
+        "main.name", "picked", "reach", "rows", "table.dated", "table.entity", "table.name",
     },
     "storage/loader.py": {
         "', '.join(key)", "', '.join(named)", "', '.join(picked)", "casts", "column.name",
@@ -37,12 +37,13 @@ INTERPOLATED = {
     },
     "storage/meta.py": {"', '.join(columns)", "match", "picked", "table"},
     "storage/publish.py": {"name", "picked"},
+    "storage/rebuilding.py": {"name", "relation"},
     "storage/reference.py": {"picked"},
     "storage/revisions.py": {
         "', '.join((f'i.{c}' for c in (*part, *table.compared)))", "', '.join(key)",
         "', '.join(part)", "changed", "columns", "f'partition by {ranked}' if ranked else ''",
-        "frequency", "is_vintage", "item_of(table, 'i')", "picked", "same", "same_fresh",
-        "siblings", "table.dated", "table.entity", "table.name", "vintage_facts",
+        "filing_facts", "frequency", "is_vintage", "item_of(table, 'i')", "picked", "same",
+        "same_fresh", "siblings", "table.dated", "table.entity", "table.name", "vintage_facts",
     },
 }  # fmt: skip
 
@@ -126,7 +127,7 @@ def test_entities_are_never_expanded() -> None:
 
 @pytest.mark.parametrize("kind", ["ssga_navhist", "ssga_holdings", "french_zip"])
 def test_an_archive_that_unpacks_to_hundreds_of_megabytes_is_not_unpacked(kind: str) -> None:
-    bomb = zip_bytes({"a.csv": bytes(150 * 1024 * 1024)})
+    bomb = zip_bytes({f"{seeds()[kind].item}.csv": bytes(150 * 1024 * 1024)})
     assert len(bomb) < 1_000_000
     tracemalloc.start()
     try:

@@ -172,7 +172,7 @@ def test_the_catalogue_asks_for_564_frames_in_a_first_load() -> None:
     frames = frames_of(load_catalog(), as_of=AS_OF)
     assert len(frames) == len({f.id for f in frames}) == 564
     kinds = Counter("year" if f.is_year else f.period[-1] == "I" for f in frames)
-    assert kinds == {False: 240, True: 180, "year": 60}
+    assert kinds == {False: 240, True: 264, "year": 60}
     assert {f.taxonomy for f in frames} == {"us-gaap", "dei"}
 
 
