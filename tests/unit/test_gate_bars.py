@@ -492,3 +492,9 @@ def test_spikes_never_reach_over_symbols():
     closes = np.array([1.0, 1.0, 9.0, 1.0, 1.0, 1.0])
     flags = find_spikes(codes, closes, np.full(6, 3.0), longest_run=2, back_within_pct=20)
     assert not flags.any()
+
+
+def test_a_close_of_zero_without_a_neighbour_is_kept_out():
+    lone = bars("LONE", dict.fromkeys(SESSIONS, 0.0)).tail(1).reset_index(drop=True)
+    report = judge_members(bars("CALM"), lone)
+    assert kept_out(report, "prices_are_positive") == [("LONE", SESSIONS[-1])]

@@ -5,6 +5,7 @@ from datetime import date
 import pandas as pd
 import pytest
 
+from pipelines.sources.payloads import ItemOutcome
 from tests.fakes.gate import an_extract, catalog_with, finding, judge, kept_out, raw_frame, stored
 
 AS_OF = date(2024, 5, 31)
@@ -254,4 +255,12 @@ def test_a_measure_in_another_unit_refuses_the_batch():
 def test_a_newest_price_that_leaps_is_kept_out(value):
     report = judge_workbook(workbook(changes={("price", "2024-04"): value}))
     assert kept_out(report, "measures_are_plausible") == [("price", "2024-04-01")]
+    assert not report.refused
+
+
+def test_a_file_that_did_not_come_is_told_when_all_else_is_well():
+    outcomes = [ItemOutcome("french", FILE, "fetched"), ItemOutcome("french", "X", "unavailable")]
+    extract = an_extract("french_portfolios", {"french_portfolios": library()}, outcomes=outcomes)
+    report = judge(extract, catalog_with(), as_of=AS_OF)
+    assert [f.check for f in report.findings if not f.passed] == ["every_item_is_answered"]
     assert not report.refused
