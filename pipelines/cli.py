@@ -64,7 +64,12 @@ def _date(text: str | None, option: str) -> date | None:
 def run(
     world: WorldOption = None,
     as_of: Annotated[
-        str | None, typer.Option("--as-of", help="Day the run is for, YYYY-MM-DD (New York).")
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="Day the run is for, YYYY-MM-DD (New York); one before the newest night is "
+            "rebuilt from what is stored, into a version of its own.",
+        ),
     ] = None,
     only: Annotated[
         str | None, typer.Option("--only", help=f"One branch alone: {', '.join(BRANCHES)}.")
@@ -76,6 +81,13 @@ def run(
         str | None,
         typer.Option("--from-landing", help="Rebuild from this run's landed payloads, no network."),
     ] = None,
+    with_late_loads: Annotated[
+        bool,
+        typer.Option(
+            "--with-late-loads",
+            help="With an earlier --as-of: also what was public by then and loaded later.",
+        ),
+    ] = False,
 ) -> None:
     """Run the nightly job now and print what was published, and where."""
     if only is not None and only not in BRANCHES:
@@ -83,7 +95,13 @@ def run(
     settings = _settings(world, as_of=_date(as_of, "--as-of"), full_refresh=full_refresh)
     from pipelines.launch import run_night
 
-    code = run_night(settings, only=only, from_landing=from_landing, console=console)
+    code = run_night(
+        settings,
+        only=only,
+        from_landing=from_landing,
+        console=console,
+        with_late_loads=with_late_loads,
+    )
     raise typer.Exit(int(code))
 
 

@@ -41,8 +41,13 @@ def load_months(night: Night, months: Sequence[date]) -> LoadedMonths:
     """Load the holdings files of all funds as of the last session of each month.
 
     Raises:
-        ConfigurationError: none of the months has had a session yet.
+        ConfigurationError: none of the months has had a session yet, or the night is a rebuild.
     """
+    if night.is_rebuild:
+        raise ConfigurationError(
+            f"as of {night.as_of} lies before the newest night: what is fetched now became known "
+            f"now, so leave the as-of date out"
+        )
     asked = last_sessions(months, until=night.as_of)
     if not asked:
         raise ConfigurationError(f"no session of these months has closed by {night.as_of}")

@@ -17,7 +17,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from pipelines.errors import ConfigurationError
 from pipelines.exit_codes import Exit
+from pipelines.night import BRANCHES
 from pipelines.settings import PROJECT_DIR, Settings, child_environment, process_environment
 from pipelines.storage import night_lock
 from pipelines.summary import Conclusion, conclude, print_summary
@@ -42,13 +44,18 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 
 def run_night(
-    settings: Settings, *, only: str | None, from_landing: str | None, console: Console
+    settings: Settings,
+    *,
+    only: str | None,
+    from_landing: str | None,
+    console: Console,
+    with_late_loads: bool = False,
 ) -> Exit:
     """Run the nightly job (or one branch's) and print the summary.
 
     Raises:
         ConfigurationError: the warehouse belongs to the other world, or `as_of` lies before the
-            newest night, before anything is fetched.
+            newest night in a run that cannot be a rebuild, before anything is fetched.
         WarehouseBusy: another run is under way in this warehouse.
     """
     from pipelines.steps import check_before_run
@@ -61,9 +68,15 @@ def run_night(
         "branches": [only] if only else [],
         "full_refresh": settings.full_refresh,
         "from_landing": from_landing or "",
+        "with_late_loads": with_late_loads,
     }
+    branches = BRANCHES if only is None else (only,)
     with night_lock.held_for(settings, "smallcaps run"):
-        check_before_run(settings, from_landing=from_landing)
+        is_past = check_before_run(settings, from_landing=from_landing, branches=branches)
+        if with_late_loads and not is_past:
+            raise ConfigurationError(
+                "--with-late-loads: only with an --as-of before the newest night"
+            )
         with _instance(settings) as instance:
             result = _execute(job, resource, instance, settings, console)
     conclusion = conclude(
@@ -73,7 +86,8 @@ def run_night(
         misconfigured=_is_misconfigured(result),
     )
     print_summary(settings, conclusion, console)
-    _tell(settings, conclusion, console)
+    if not is_past:
+        _tell(settings, conclusion, console)
     return conclusion.exit_code
 
 
@@ -104,7 +118,8 @@ def backfill_holdings(settings: Settings, first: date, last: date, *, console: C
     }
     tags = range_tags(first, last)
     with night_lock.held_for(settings, "smallcaps backfill"), _instance(settings) as instance:
-        check_before_run(settings, from_landing=None)
+        if check_before_run(settings, from_landing=None):
+            raise ConfigurationError("backfill: leave the as-of date out, it fetches now")
         result = _execute("holdings_backfill", resource, instance, settings, console, tags=tags)
     if result.success:
         console.print("backfill loaded; the next run publishes it")

@@ -40,7 +40,8 @@ class Night:
     """One run's surroundings, the same object in every step of the run.
 
     `now` is aware (UTC) and never later than the end of `as_of` in New York, so that a night run
-    late still sees that night's clock.
+    late still sees that night's clock. Raw rows of later loads than `loaded_by` are not used.
+    `home` is set where a past day is rebuilt: `settings` are then those of the copy it works in.
     """
 
     settings: Settings
@@ -51,7 +52,20 @@ class Night:
     branches: tuple[str, ...]
     client: HttpClient
     landing: Landing
+    loaded_by: date
     from_landing: str | None = None
+    with_late_loads: bool = False
+    home: Settings | None = None
+
+    @property
+    def is_rebuild(self) -> bool:
+        """Whether a past day is rebuilt: nothing is fetched, and the link stays where it is."""
+        return self.home is not None
+
+    @property
+    def dbt_variables(self) -> dict[str, str]:
+        """What dbt may know: see `was_known` in the project's macros."""
+        return {"as_of": self.as_of.isoformat(), "loaded_by": self.loaded_by.isoformat()}
 
 
 def newest_closed_day(now: datetime) -> date:
@@ -68,6 +82,7 @@ def make_night(
     *,
     branches: tuple[str, ...] = BRANCHES,
     from_landing: str | None = None,
+    with_late_loads: bool = False,
     wall_clock: datetime | None = None,
     adapter: Transport | None = None,
 ) -> Night:
@@ -120,7 +135,9 @@ def make_night(
             adapter=adapter,
         ),
         landing=landing,
+        loaded_by=as_of,
         from_landing=from_landing,
+        with_late_loads=with_late_loads,
     )
 
 

@@ -32,6 +32,8 @@ Manifest = Mapping[str, Any]
 def publish_night(night: Night, manifest: Manifest) -> Publication:
     """Publish the build if every named check ran and passed in this run.
 
+    A rebuild of a past day goes into a version of its own; the link stays.
+
     Raises:
         PublishRefused: naming the checks that failed or did not run.
         RequiredDataMissing: a required dataset is older than its limit.
@@ -40,18 +42,22 @@ def publish_night(night: Night, manifest: Manifest) -> Publication:
     dictionary = data_dictionary(manifest, night.catalog)
     with open_build(night.settings) as connection:
         meta.record_refused_counts(connection, run_id=night.run_id, judged_at=datetime.now(UTC))
-    status = "published"
+    status = "failed"
     try:
         publication = publish(
             night.settings,
             run_id=night.run_id,
             as_of=night.as_of,
-            expected_checks=expected_checks(night.catalog, night.branches, manifest),
+            expected_checks=expected_checks(
+                night.catalog, night.branches, manifest, gates=not night.is_rebuild
+            ),
             code_version=code_version(),
             dictionary=dictionary,
             marts=mart_columns(manifest),
             restricted_columns=restricted_columns(dictionary),
+            home=night.home,
         )
+        status = "rebuilt_past" if night.is_rebuild else "published"
     except RequiredDataMissing:
         status = "required_missing"
         raise
@@ -61,17 +67,23 @@ def publish_night(night: Night, manifest: Manifest) -> Publication:
     finally:
         with open_build(night.settings) as connection:
             meta.finish_run(connection, night.run_id, status=status, finished_at=datetime.now(UTC))
-    log.info("published %s", publication.version, extra={"step_done": True})
+    log.info("%s %s", status, publication.version, extra={"step_done": True})
     return publication
 
 
-def expected_checks(catalog: Catalog, branches: Iterable[str], manifest: Manifest) -> list[str]:
-    """Return the ids of all checks that must have run for a publication of these branches."""
+def expected_checks(
+    catalog: Catalog, branches: Iterable[str], manifest: Manifest, *, gates: bool = True
+) -> list[str]:
+    """Return the ids of all checks that must have run for a publication of these branches.
+
+    Without `gates` only the dbt tests: a rebuild of a past day has no batch that one could judge.
+    """
     chosen = tuple(branches)
     feeds = {feed for branch in chosen for feed in FEEDS_OF_BRANCH[branch]}
     tags = {tag for branch in chosen for tag in DBT_TAGS_OF_BRANCH[branch]}
-    gates = [gate_check_id(c.feed, c.check) for c in catalog.gate_checks if c.feed in feeds]
-    return sorted(gates) + sorted(f"dbt:{name}" for name in expected_tests(manifest, tags))
+    judged = [gate_check_id(c.feed, c.check) for c in catalog.gate_checks if c.feed in feeds]
+    tests = [f"dbt:{name}" for name in expected_tests(manifest, tags)]
+    return sorted(judged if gates else []) + sorted(tests)
 
 
 def expected_tests(manifest: Manifest, tags: Iterable[str]) -> set[str]:

@@ -25,7 +25,12 @@ class NightResource(dg.ConfigurableResource[Night]):
     )
     as_of: str = Field(
         default="",
-        description="Day the run is for, YYYY-MM-DD in New York; empty: the newest closed day.",
+        description="Day the run is for, YYYY-MM-DD in New York; empty: the newest closed day. A "
+        "day before the newest night is rebuilt from what is stored, into a version of its own.",
+    )
+    with_late_loads: bool = Field(
+        default=False,
+        description="Rebuild of a past day: also use what was public by then and loaded later.",
     )
     branches: list[str] = Field(
         default=[],
@@ -48,13 +53,17 @@ class NightResource(dg.ConfigurableResource[Night]):
             full_refresh=self.full_refresh,
         )
 
-    def begin(self, run_id: str) -> Night:
-        """Return the night of this run: the same object in every step of one process."""
+    def begin(self, run_id: str, *, as_of: date | None = None) -> Night:
+        """Return the night of this run: the same object in every step of one process.
+
+        `as_of` is a partition's day, which wins over the field.
+        """
         return begin_night(
-            self.settings(),
+            self.settings().with_options(as_of=as_of),
             run_id,
             branches=tuple(self.branches) or BRANCHES,
             from_landing=self.from_landing or None,
+            with_late_loads=self.with_late_loads,
         )
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:

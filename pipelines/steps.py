@@ -24,6 +24,7 @@ from pipelines.loading import (
     record_statuses,
 )
 from pipelines.night import BRANCHES, Night, make_night
+from pipelines.past_nights import begin_past, end_past, lies_in_the_past
 from pipelines.quality.findings import GateReport
 from pipelines.quality.gates import judge_batch
 from pipelines.settings import Settings
@@ -37,7 +38,7 @@ from pipelines.sources.tickers import EquityLine, price_symbols
 from pipelines.storage import history, meta, night_lock, reference
 from pipelines.storage.landing_records import LandedBatch
 from pipelines.storage.reports import read_run_report
-from pipelines.storage.warehouse import LOCK_WAIT_S, Connection, open_build
+from pipelines.storage.warehouse import LOCK_WAIT_S, open_build
 from pipelines.version import code_version
 
 __all__ = [
@@ -80,6 +81,7 @@ def begin_night(
     *,
     branches: tuple[str, ...] = BRANCHES,
     from_landing: str | None = None,
+    with_late_loads: bool = False,
     adapter: Transport | None = None,
     catalog: Catalog | None = None,
     wait_s: float = LOCK_WAIT_S,
@@ -87,23 +89,35 @@ def begin_night(
     """Return the night of this run, the same object for every step in this process.
 
     The first call takes the warehouse until `end_night`, stamps or checks it, writes the reference
-    tables, notes the run, and loads what a crash kept out of raw.
+    tables, notes the run, and loads what a crash kept out of raw. Where the day lies before the
+    newest night, the night is a rebuild in a copy of the build file (`past_nights`).
 
     Raises:
-        ConfigurationError: the warehouse belongs to the other world, or holds a later night.
+        ConfigurationError: the warehouse belongs to the other world, or is to rebuild a past day in
+            a way that makes no sense.
         WarehouseBusy: another process is in the middle of a run, or holds the build file.
     """
     if run_id in _NIGHTS:
         return _NIGHTS[run_id]
     night = make_night(
-        settings, run_id, branches=branches, from_landing=from_landing, adapter=adapter
+        settings,
+        run_id,
+        branches=branches,
+        from_landing=from_landing,
+        with_late_loads=with_late_loads,
+        adapter=adapter,
     )
     if catalog is not None:
         night = replace(night, catalog=catalog)
     night_lock.hold(settings, f"run {run_id}", wait_s=wait_s)
     try:
+        with open_build(settings) as connection:
+            is_past = lies_in_the_past(night, connection)
+        if is_past:
+            night = begin_past(night)
         _note_beginning(night)
-        finish_interrupted_loads(night)
+        if not night.is_rebuild:
+            finish_interrupted_loads(night)
     except BaseException:
         night_lock.release(settings, f"run {run_id}")
         raise
@@ -113,7 +127,6 @@ def begin_night(
 
 def _note_beginning(night: Night) -> None:
     with open_build(night.settings) as connection:
-        refuse_earlier_night(night, connection)
         reference.write_reference(connection, night.catalog, as_of=night.as_of)
         meta.start_run(
             connection,
@@ -125,22 +138,6 @@ def _note_beginning(night: Night) -> None:
             started_at=datetime.now(UTC),
         )
         meta.note_crashed_runs(connection, but=night.run_id)
-
-
-def refuse_earlier_night(night: Night, connection: Connection) -> None:
-    """Raise ConfigurationError if the warehouse holds a later night than this one."""
-    newest = meta.newest_as_of(connection)
-    if newest is None or night.as_of >= newest or night.from_landing is not None:
-        return
-    if night.settings.as_of is None:
-        raise ConfigurationError(
-            f"by this machine's clock the newest closed day is {night.as_of}, but this warehouse "
-            f"already holds the night of {newest}: has the clock gone back? Set it and run again"
-        )
-    raise ConfigurationError(
-        f"--as-of {night.as_of}: this warehouse already holds the night of {newest}; a night "
-        f"cannot be run again with what is known now (use an empty SMALLCAPS_WAREHOUSE)"
-    )
 
 
 def end_night(run_id: str, *, failed: bool) -> None:
@@ -155,31 +152,34 @@ def end_night(run_id: str, *, failed: bool) -> None:
     try:
         with open_build(night.settings) as connection:
             report = read_run_report(connection, run_id)
-            if report.status != "running":
-                return
-            unhappy = "refused" if len(report.failed) else "failed"
-            meta.finish_run(
-                connection,
-                run_id,
-                status=unhappy if failed else "finished",
-                finished_at=datetime.now(UTC),
-            )
+            if report.status == "running":
+                unhappy = "refused" if len(report.failed) else "failed"
+                meta.finish_run(
+                    connection,
+                    run_id,
+                    status=unhappy if failed else "finished",
+                    finished_at=datetime.now(UTC),
+                )
+        end_past(night)
     finally:
-        night_lock.release(night.settings, f"run {run_id}")
+        night_lock.release(night.home or night.settings, f"run {run_id}")
 
 
-def check_before_run(settings: Settings, *, from_landing: str | None) -> None:
-    """Refuse what cannot work before anything is fetched.
+def check_before_run(
+    settings: Settings, *, from_landing: str | None, branches: tuple[str, ...] = BRANCHES
+) -> bool:
+    """Refuse what cannot work before anything is fetched; return whether it will be a rebuild.
 
     Raises:
-        ConfigurationError: the warehouse belongs to the other world; `as_of` lies before the newest
-            night of this warehouse, or after today; `from_landing` names no landed run.
+        ConfigurationError: the warehouse belongs to the other world; `as_of` lies after today, or
+            asks for a rebuild that makes no sense; `from_landing` names no landed run.
     """
-    night = make_night(settings, "check", branches=BRANCHES, from_landing=from_landing)
+    night = make_night(settings, "check", branches=branches, from_landing=from_landing)
     with open_build(settings) as connection:
-        refuse_earlier_night(night, connection)
+        is_past = lies_in_the_past(night, connection)
     if from_landing is not None and from_landing not in {r.run_id for r in night.landing.runs()}:
         raise ConfigurationError(f"--from-landing {from_landing}: landing holds no such run")
+    return is_past
 
 
 def fetch_feed(night: Night, feed: str) -> FetchSummary:

@@ -16,17 +16,20 @@ from pipelines.exit_codes import Exit
 from pipelines.settings import Settings
 from pipelines.storage import meta, snapshot
 from pipelines.storage.errors import NothingPublished
-from pipelines.storage.reports import RunReport, read_run_report
+from pipelines.storage.reports import RunReport, read_rebuilt, read_run_report
+from pipelines.storage.versions import version_path
 from pipelines.storage.warehouse import open_build
 
 SIMULATED = "SIMULATED DATA: nothing here is a real price, rate or fund"
 EXIT_OF_STATUS = {
     "published": Exit.PUBLISHED,
+    "rebuilt_past": Exit.PUBLISHED,
     "required_missing": Exit.REQUIRED_MISSING,
     "misconfigured": Exit.USAGE,
 }
 TITLES = {
     "published": "[bold green]published[/]",
+    "rebuilt_past": "[bold green]rebuilt[/]",
     "refused": "[bold red]not published: a gate refused[/]",
     "required_missing": "[bold red]not published: a required dataset is too old[/]",
     "misconfigured": "[bold red]not published: wrong configuration[/]",
@@ -35,12 +38,16 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """How a run ended, and what is published now (by this run or still by an older one)."""
+    """How a run ended, and what is published now (by this run or still by an older one).
+
+    `rebuilt` is the file of a rebuilt past day, beside which `current` stays what it was.
+    """
 
     report: RunReport
     exit_code: Exit
     current: Path | None
     error: str
+    rebuilt: Path | None = None
 
 
 def conclude(
@@ -57,12 +64,14 @@ def conclude(
             status = "refused" if len(report.failed) else failed
             meta.finish_run(connection, run_id, status=status, finished_at=datetime.now(UTC))
             report = read_run_report(connection, run_id)
+        rebuilt = read_rebuilt(connection, run_id)
     try:
         current = snapshot.published_path(settings)
     except NothingPublished:
         current = None
     code = EXIT_OF_STATUS.get(report.status, Exit.REFUSED)
-    return Conclusion(report, code, current, error)
+    path = version_path(settings, rebuilt) if rebuilt else None
+    return Conclusion(report, code, current, error, path)
 
 
 def print_summary(settings: Settings, conclusion: Conclusion, console: Console) -> None:
@@ -91,7 +100,9 @@ def print_summary(settings: Settings, conclusion: Conclusion, console: Console) 
     if conclusion.current is None:
         console.print("nothing has been published in this warehouse yet")
         return
-    if not published:
+    if conclusion.rebuilt is not None:
+        console.print(f"file: [bold]{conclusion.rebuilt}[/]", soft_wrap=True)
+    if not published or conclusion.rebuilt is not None:
         console.print(f"still published: {conclusion.current}", soft_wrap=True)
         return
     console.print(_row_counts(settings))

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from pipelines.defs.funds.backfill import BACKFILL_KEY
+from pipelines.defs.past.definitions import PAST_KEY
 from pipelines.defs.publish.definitions import PUBLISHED_KEY
 from pipelines.night import BRANCHES, DBT_TAGS_OF_BRANCH
 from pipelines.resources import NightResource
@@ -14,7 +15,7 @@ from pipelines.settings import read_settings
 from pipelines.sources.calendar import is_session
 
 NEW_YORK = ZoneInfo("America/New_York")
-EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.assets(BACKFILL_KEY)
+EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.assets(BACKFILL_KEY, PAST_KEY)
 
 
 def _config(branches: list[str]) -> dict[str, Any]:

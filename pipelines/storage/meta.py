@@ -35,8 +35,13 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     if held and [row[0] for row in held] != list(TABLES["data_dictionary"]):
         # Derived anew at each publication: a new column of it needs no migration.
         connection.execute("drop table meta.data_dictionary")
-    for name in META_TABLES:
+    for name, columns in META_TABLES.items():
         connection.execute(table_ddl(name))
+        for column, c in columns.items():
+            if c.nullable:  # a column that an older file does not have yet
+                connection.execute(
+                    f"alter table meta.{name} add column if not exists {column} {c.type}"
+                )
 
 
 def dictionary() -> pd.DataFrame:

@@ -48,8 +48,8 @@ META_TABLES: Mapping[str, Mapping[str, MetaColumn]] = {
         "status": _needed(
             "VARCHAR",
             "running, published, refused, required_missing, failed, crashed, finished (well, but "
-            "with nothing to publish: a backfill, single assets), or rebuilt (known from landing "
-            "alone).",
+            "with nothing to publish: a backfill, single assets), rebuilt_past (a past day, into a "
+            "version of its own), or rebuilt (known from landing alone).",
         ),
     },
     "batches": {
@@ -109,7 +109,7 @@ META_TABLES: Mapping[str, Mapping[str, MetaColumn]] = {
         "run_id": _column("VARCHAR", "Run that asked last."),
     },
     "publications": {
-        "version": _needed("VARCHAR", "Name of the version folder; names sort by time."),
+        "version": _needed("VARCHAR", "Name of the version folder; those of a night sort by time."),
         "run_id": _RUN,
         "world": _needed("VARCHAR", "sample (simulated) or live."),
         "as_of": _needed("DATE", "The day that the figures are for (New York)."),
@@ -120,6 +120,9 @@ META_TABLES: Mapping[str, Mapping[str, MetaColumn]] = {
         "row_counts": _column("VARCHAR", "Rows by table, as JSON."),
         "is_simulated": _needed("BOOLEAN", "True in the sample world: no real figure is in it."),
         "notice": _column("VARCHAR", "What must be said wherever the figures are shown."),
+        "is_rebuild": _column(
+            "BOOLEAN", "True: a past day rebuilt later, in a version that the link never shows."
+        ),
     },
     "data_dictionary": {
         "schema_name": _needed("VARCHAR", "marts or meta."),

@@ -26,6 +26,7 @@ from pipelines.storage.versions import (
     FILE_NAME,
     clear_leftovers,
     current_version,
+    name_rebuild,
     name_version,
     prune,
     repoint,
@@ -44,7 +45,7 @@ SIMULATED_NOTICE = "Simulated data: no figure in this file is real."
 RESTRICTED_NOTICE = "Series whose owners ask for prior approval are left out."
 KEPT_VERSIONS = 7
 
-INSERT = "insert into {}meta.publications values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT = "insert into {}meta.publications values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 log = logging.getLogger("pipelines.steps")
 
@@ -77,6 +78,7 @@ def publish(
     restricted_columns: Mapping[str, Sequence[str]] | None = None,
     keep: int = KEPT_VERSIONS,
     published_at: datetime | None = None,
+    home: Settings | None = None,
 ) -> Publication:
     """Publish the build's marts and meta as a new version, and show it to readers last.
 
@@ -84,21 +86,29 @@ def publish(
     the build does not have (a branch never run) becomes an empty table. `restricted_columns` are
     nulled when the settings ask for it. `dictionary` has the columns of meta.data_dictionary.
 
+    With `home` a past day is published: `settings` are those of the copy in which it was rebuilt,
+    `home` those of the warehouse whose versions it lies beside. The link stays, no version is
+    pruned, and how old the sources are today says nothing of that day.
+
     Raises:
         PublishRefused: an expected check did not run in this run, or a blocking one failed; or the
             copy is not what the build holds. The published version stays.
         RequiredDataMissing: a required dataset is older than its limit.
     """
     moment = published_at or datetime.now(UTC)
-    with open_build(settings) as build, explain_disk(settings.published_dir):
+    place = home or settings
+    with open_build(settings) as build, explain_disk(place.published_dir):
         passed, warned = verify_checks(build, run_id, expected_checks)
-        verify_required(build)
-        versions_dir(settings).mkdir(parents=True, exist_ok=True)
-        clear_leftovers(settings)
-        adopt_publications(build, settings)
+        versions_dir(place).mkdir(parents=True, exist_ok=True)
+        clear_leftovers(place)
+        if home is None:
+            verify_required(build)
+            adopt_publications(build, settings)
+            version = name_version(settings, run_id, moment)
+        else:
+            version = name_rebuild(home, run_id, as_of, moment)
         meta.replace_data_dictionary(build, dictionary)
-        version = name_version(settings, run_id, moment)
-        folder = versions_dir(settings) / f".candidate-{version}"
+        folder = versions_dir(place) / f".candidate-{version}"
         folder.mkdir()
         path = folder / FILE_NAME
         nulled = {} if settings.publish_restricted else dict(restricted_columns or {})
@@ -112,13 +122,12 @@ def publish(
                 row = [
                     version, run_id, settings.world, as_of, meta.utc(moment), code_version, passed,
                     warned, meta.row_counts_json(counts), settings.world == "sample",
-                    _notice(settings),
+                    _notice(settings), home is not None,
                 ]  # fmt: skip
                 build.execute(INSERT.format("candidate."), row)
                 build.execute(
-                    "update candidate.meta.runs set status = 'published', finished_at = ? "
-                    "where run_id = ?",
-                    [meta.utc(moment), run_id],
+                    "update candidate.meta.runs set status = ?, finished_at = ? where run_id = ?",
+                    ["published" if home is None else "rebuilt_past", meta.utc(moment), run_id],
                 )
                 _comment(build, dictionary)
                 build.execute("checkpoint candidate")
@@ -131,18 +140,19 @@ def publish(
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        folder.rename(versions_dir(settings) / version)
-        sync_folder(versions_dir(settings))
-        repoint(settings, version)
+        folder.rename(versions_dir(place) / version)
+        sync_folder(versions_dir(place))
+        if home is None:
+            repoint(settings, version)
         build.execute(INSERT.format(""), row)
     return Publication(
         version=version,
-        path=versions_dir(settings) / version / FILE_NAME,
+        path=versions_dir(place) / version / FILE_NAME,
         published_at=moment,
         row_counts=counts,
         checks_passed=passed,
         checks_warned=warned,
-        removed=tuple(prune(settings, keep=keep)),
+        removed=tuple(prune(settings, keep=keep)) if home is None else (),
     )
 
 

@@ -61,6 +61,14 @@ def read_run_report(connection: duckdb.DuckDBPyConnection, run_id: str) -> RunRe
     )
 
 
+def read_rebuilt(connection: duckdb.DuckDBPyConnection, run_id: str) -> str | None:
+    """Return the version into which a run rebuilt a past day, None if it did not."""
+    row = connection.execute(
+        "select version from meta.publications where run_id = ? and is_rebuild", [run_id]
+    ).fetchone()
+    return row[0] if row else None
+
+
 def read_behind(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Return the items that are stale or did not answer last time, required ones first."""
     frame: pd.DataFrame = connection.execute(

@@ -1,17 +1,20 @@
 """The folder of published versions and the link that readers follow.
 
     published/versions/<version>/warehouse.duckdb
+    published/versions/rebuild-<day>-…/warehouse.duckdb
     published/current -> versions/<version>
 
 A version is written elsewhere (`storage.publish`), verified, named by one rename and shown by one
-repointed link. Names beginning with a dot are what a crash left behind.
+repointed link. Names beginning with a dot are what a crash left behind. Past days that were rebuilt
+(`storage.past_copy`) lie beside the nights' versions: the link never shows one, and they stay until
+somebody deletes them.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -22,6 +25,7 @@ from pipelines.storage.files import sync_folder
 
 FILE_NAME = "warehouse.duckdb"
 _NAME = re.compile(r"(\d{8}T\d{6})-[A-Za-z0-9_-]{1,8}")
+_REBUILD = re.compile(r"rebuild-(\d{4}-\d\d-\d\d)-\d{8}T\d{6}-[A-Za-z0-9_-]{1,8}")
 _TIME = "%Y%m%dT%H%M%S"
 
 
@@ -30,12 +34,25 @@ def versions_dir(settings: Settings) -> Path:
     return settings.published_dir / "versions"
 
 
+def version_path(settings: Settings, version: str) -> Path:
+    """Return the file of a version, which need not exist."""
+    return versions_dir(settings) / version / FILE_NAME
+
+
 def list_versions(settings: Settings) -> list[str]:
     """Return the names of the published versions, oldest first."""
     folder = versions_dir(settings)
     if not folder.is_dir():
         return []
     return sorted(p.name for p in folder.iterdir() if p.is_dir() and _NAME.fullmatch(p.name))
+
+
+def list_rebuilds(settings: Settings) -> list[str]:
+    """Return the names of the rebuilt past days, by day and then by when they were rebuilt."""
+    folder = versions_dir(settings)
+    if not folder.is_dir():
+        return []
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and _REBUILD.fullmatch(p.name))
 
 
 def current_version(settings: Settings) -> str | None:
@@ -50,8 +67,20 @@ def name_version(settings: Settings, run_id: str, published_at: datetime) -> str
     for version in list_versions(settings):
         stamp = datetime.strptime(version[:15], _TIME)  # noqa: DTZ007 - names are in UTC
         moment = max(moment, stamp + timedelta(seconds=1))
-    short = re.sub(r"[^A-Za-z0-9_-]", "", run_id)[:8] or "run"
-    return f"{moment.strftime(_TIME)}-{short}"
+    return f"{moment.strftime(_TIME)}-{_short(run_id)}"
+
+
+def name_rebuild(settings: Settings, run_id: str, as_of: date, published_at: datetime) -> str:
+    """Return the name of a rebuilt past day, which no rollback and no pruning takes for a night."""
+    moment = published_at.astimezone(UTC).replace(microsecond=0, tzinfo=None)
+    taken = {name[19:34] for name in list_rebuilds(settings)}
+    while moment.strftime(_TIME) in taken:
+        moment += timedelta(seconds=1)
+    return f"rebuild-{as_of}-{moment.strftime(_TIME)}-{_short(run_id)}"
+
+
+def _short(run_id: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "", run_id)[:8] or "run"
 
 
 def repoint(settings: Settings, version: str) -> None:

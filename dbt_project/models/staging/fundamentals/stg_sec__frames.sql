@@ -3,7 +3,7 @@ with
 source as (
 
     select * from {{ source('raw', 'sec_frames') }}
-    where known_on <= {{ as_of() }}
+    where {{ was_known() }}
 
 ),
 

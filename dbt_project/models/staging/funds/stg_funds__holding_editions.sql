@@ -30,7 +30,7 @@ final as (
         source,
         fetched_at,
     from source
-    where known_on <= {{ as_of() }}
+    where {{ was_known() }}
 
 )
 

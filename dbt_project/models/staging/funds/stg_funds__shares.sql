@@ -19,7 +19,7 @@ final as (
         source,
         fetched_at,
     from source
-    where known_on <= {{ as_of() }}
+    where {{ was_known() }}
     {{ first_row_per(['fund_id', 'traded_on'], ['known_on desc', 'fetched_at desc']) }}
 
 )

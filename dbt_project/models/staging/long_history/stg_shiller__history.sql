@@ -3,7 +3,7 @@ with
 source as (
 
     select * from {{ source('raw', 'shiller_history') }}
-    where known_on <= {{ as_of() }}
+    where {{ was_known() }}
 
 ),
 

@@ -3,7 +3,7 @@ with
 bars as (
 
     select * from {{ source('raw', 'constituent_bars') }}
-    where known_on <= {{ as_of() }}
+    where {{ was_known() }}
 
 ),
 

@@ -3,7 +3,7 @@ with
 events as (
 
     select * from {{ source('raw', 'instrument_events') }}
-    where known_on <= {{ as_of() }}
+    where {{ was_known() }}
 
 ),
 
