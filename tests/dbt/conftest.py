@@ -5,6 +5,7 @@ The folder has no `__init__.py`: as a package it would be called `dbt` and hide 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,6 +95,7 @@ class DbtWarehouse:
         self,
         *select: str,
         as_of: date | None = None,
+        loaded_by: date | None = None,
         command: str = "build",
         exclude_types: Sequence[str] = ("unit_test",),
     ) -> dict[str, str]:
@@ -115,8 +117,9 @@ class DbtWarehouse:
             arguments += ["--indirect-selection", "buildable"]
         if command == "build" and exclude_types:
             arguments += ["--exclude-resource-type", *exclude_types]
-        if as_of is not None:
-            arguments += ["--vars", f"{{as_of: '{as_of.isoformat()}'}}"]
+        days = {"as_of": as_of, "loaded_by": loaded_by}
+        if variables := {name: day.isoformat() for name, day in days.items() if day is not None}:
+            arguments += ["--vars", json.dumps(variables)]
         result = self._invoke(arguments)
         if result.exception is not None:
             raise AssertionError(f"dbt {command}: {result.exception}")

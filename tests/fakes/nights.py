@@ -50,10 +50,10 @@ _FAULTS: dict[str, Fault] = {}
 class FaultyNight(NightResource):
     """The night resource of a test: same settings, faulty transport."""
 
-    def begin(self, run_id: str) -> Night:
+    def begin(self, run_id: str, *, as_of: date | None = None) -> Night:
         fault = _FAULTS.get(self.warehouse)
         if fault is None:
-            return super().begin(run_id)
+            return super().begin(run_id, as_of=as_of)
         settings = read_settings({}).with_options(
             world="sample",
             warehouse=self.warehouse,

@@ -1,0 +1,112 @@
+"""A past day rebuilt on today's warehouse is what was published on that day, row for row."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from pipelines.storage.versions import current_version, list_rebuilds, list_versions, version_path
+from tests.fakes.nights import NightResult, run_sample_night
+
+pytestmark = [pytest.mark.nightly, pytest.mark.xdist_group("nights")]
+FIRST, LAST = date(2025, 10, 8), date(2025, 10, 10)
+
+
+def differing_rows(one: Path, other: Path) -> dict[str, int]:
+    """Rows of each mart that only one of two published files has, all columns counted."""
+    found = {}
+    with duckdb.connect(str(one), read_only=True) as connection:
+        connection.execute(f"attach '{other}' as other (read_only)")
+        tables = connection.execute(
+            "select table_name from duckdb_tables() "
+            "where database_name = 'other' and schema_name = 'marts' order by 1"
+        ).fetchall()
+        for (name,) in tables:
+            [(rows,)] = connection.execute(
+                f"select count(*) from ((from marts.{name} except all from other.marts.{name}) "
+                f"union all (from other.marts.{name} except all from marts.{name}))"
+            ).fetchall()
+            found[name] = rows
+    return found
+
+
+@pytest.fixture(scope="module")
+def rebuilt(later_night: NightResult) -> NightResult:
+    """The first night's day, rebuilt by the nightly job after the last night."""
+    return run_sample_night(later_night.settings.warehouse, as_of=FIRST)
+
+
+def test_every_mart_is_as_it_was_published(rebuilt: NightResult) -> None:
+    assert rebuilt.exit_code == 0, rebuilt.conclusion.error
+    settings = rebuilt.settings
+    _first, again, last = list_versions(settings)
+    [past] = list_rebuilds(settings)
+    assert rebuilt.conclusion.rebuilt == version_path(settings, past)
+    published, rebuilt_file = version_path(settings, again), version_path(settings, past)
+    differing = differing_rows(published, rebuilt_file)
+    assert len(differing) >= 16
+    assert {name: rows for name, rows in differing.items() if rows} == {}
+    # the comparison can tell two nights apart
+    assert differing_rows(version_path(settings, last), rebuilt_file)["market_breadth"] > 0
+
+
+def test_readers_still_see_the_newest_night(rebuilt: NightResult) -> None:
+    assert current_version(rebuilt.settings) == list_versions(rebuilt.settings)[-1]
+    newest = rebuilt.published("select max(traded_on) from marts.market_breadth")
+    assert newest == [(LAST,)]
+    assert rebuilt.conclusion.current is not None
+    assert rebuilt.conclusion.rebuilt != rebuilt.conclusion.current.resolve()
+
+
+def test_the_version_says_that_it_is_a_rebuild(rebuilt: NightResult) -> None:
+    [past] = list_rebuilds(rebuilt.settings)
+    assert past.startswith("rebuild-2025-10-08-")
+    path = version_path(rebuilt.settings, past)
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute(
+            "select as_of, is_rebuild, is_simulated from meta.publications where version = ?",
+            [past],
+        ).fetchall() == [(FIRST, True, True)]
+        runs = "select max(as_of), count(*) filter (where status = 'rebuilt_past') from meta.runs"
+        assert connection.execute(runs).fetchall() == [(FIRST, 1)]
+    run_id = rebuilt.conclusion.report.run_id
+    assert rebuilt.build(f"select status from meta.runs where run_id = '{run_id}'") == [
+        ("rebuilt_past",)
+    ]
+
+
+def test_a_rebuild_asks_no_source_and_loads_nothing(
+    later_night: NightResult, rebuilt: NightResult
+) -> None:
+    run_id = rebuilt.conclusion.report.run_id
+    assert rebuilt.build(f"select count(*) from meta.batches where run_id = '{run_id}'") == [(0,)]
+    assert not (rebuilt.settings.landing_dir / "runs" / run_id).exists()
+    assert not list(rebuilt.settings.build_path.parent.glob(".past-*"))
+    gates = {name: passed for name, passed in rebuilt.checks.items() if "landing" in name}
+    assert gates
+    assert all(gates.values())
+    kinds = f"select distinct kind from meta.checks where run_id = '{run_id}'"
+    assert rebuilt.build(kinds) == [("dbt_test",)], "no gate is said to have judged"
+
+
+def test_a_partition_of_the_ui_gives_the_same_rows(rebuilt: NightResult) -> None:
+    from pipelines.definitions import defs
+    from pipelines.launch import prepare_dagster_home
+    from pipelines.settings import child_environment, process_environment
+
+    settings = rebuilt.settings
+    [past] = list_rebuilds(settings)
+    home = prepare_dagster_home(settings)
+    environment = child_environment(settings) | {"DAGSTER_HOME": str(home)}
+    with process_environment(environment), dg.DagsterInstance.from_config(str(home)) as instance:
+        result = defs.resolve_job_def("past_days").execute_in_process(
+            instance=instance, partition_key=FIRST.isoformat()
+        )
+    assert result.success
+    [again] = [name for name in list_rebuilds(settings) if name != past]
+    differing = differing_rows(version_path(settings, past), version_path(settings, again))
+    assert set(differing.values()) == {0}
