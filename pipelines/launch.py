@@ -22,6 +22,7 @@ from pipelines.exit_codes import Exit
 from pipelines.night import BRANCHES
 from pipelines.settings import PROJECT_DIR, Settings, child_environment, process_environment
 from pipelines.storage import night_lock
+from pipelines.storage.errors import WarehouseBusy
 from pipelines.summary import Conclusion, conclude, print_summary
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
@@ -78,6 +79,7 @@ def run_night(
                 "--with-late-loads: only with an --as-of before the newest night"
             )
         with _instance(settings) as instance:
+            end_dead_runs(instance)
             result = _execute(job, resource, instance, settings, console)
     conclusion = conclude(
         settings,
@@ -118,6 +120,7 @@ def backfill_holdings(settings: Settings, first: date, last: date, *, console: C
     }
     tags = range_tags(first, last)
     with night_lock.held_for(settings, "smallcaps backfill"), _instance(settings) as instance:
+        end_dead_runs(instance)
         if check_before_run(settings, from_landing=None):
             raise ConfigurationError("backfill: leave the as-of date out, it fetches now")
         result = _execute("holdings_backfill", resource, instance, settings, console, tags=tags)
@@ -126,6 +129,35 @@ def backfill_holdings(settings: Settings, first: date, last: date, *, console: C
         return Exit.PUBLISHED
     console.print(f"backfill not loaded: {_first_error(result)}", style="red", highlight=False)
     return Exit.REFUSED
+
+
+def end_dead_runs(instance: Any) -> list[str]:
+    """Fail the runs whose process ended without a word; return their ids.
+
+    The caller holds the night's lock, and every run holds it from its first step to its end: what
+    still counts as started was killed, or lost its machine. Left alone it would keep later runs
+    waiting for ever, in Dagster's queue or for a slot of the pool.
+    """
+    import dagster as dg
+
+    alive = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    dead = instance.get_runs(filters=dg.RunsFilter(statuses=alive))
+    for run in dead:
+        instance.report_run_failed(run, message="Its process ended without a word.")
+    log = instance.event_log_storage
+    if log.supports_global_concurrency_limits:
+        for run_id in log.get_concurrency_run_ids():
+            log.free_concurrency_slots_for_run(run_id)
+    return [run.run_id for run in dead]
+
+
+def clear_dead_runs(settings: Settings) -> list[str]:
+    """End dead runs, where no run is under way; return their ids."""
+    try:
+        with night_lock.held_for(settings, "smallcaps ui", wait_s=0), _instance(settings) as found:
+            return end_dead_runs(found)
+    except WarehouseBusy:
+        return []
 
 
 @contextmanager

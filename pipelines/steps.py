@@ -186,7 +186,12 @@ def fetch_feed(night: Night, feed: str) -> FetchSummary:
     """Fetch one feed and land it: payloads as they come, then the typed batch.
 
     With `from_landing` the payloads of that run are parsed again instead, without network.
+
+    Raises:
+        ConfigurationError: the night is a rebuild; what came now would be dated in its past.
     """
+    if night.is_rebuild:
+        raise ConfigurationError(f"a rebuild as of {night.as_of} asks no source, {feed} neither")
     log.info("fetching %s", feed)
     if night.from_landing is not None:
         extract = night.landing.reparse(night.from_landing, feed, PARSERS)

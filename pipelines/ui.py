@@ -13,7 +13,7 @@ import sys
 import time
 
 from pipelines.errors import ConfigurationError
-from pipelines.launch import WORKSPACE, prepare_dagster_home
+from pipelines.launch import WORKSPACE, clear_dead_runs, prepare_dagster_home
 from pipelines.settings import Settings, child_environment
 
 GRACE_SECONDS = 20.0
@@ -32,6 +32,7 @@ def serve(settings: Settings, *, host: str, port: int) -> int:
         ConfigurationError: the address cannot be had; another program listens there.
     """
     _check_free(host, port)
+    clear_dead_runs(settings)
     environment = child_environment(settings) | {
         "DAGSTER_HOME": str(prepare_dagster_home(settings)),
         "PYTHONWARNINGS": QUIET_WARNING,

@@ -18,7 +18,8 @@ import pytest
 from pipelines import cli, steps
 from pipelines.errors import ConfigurationError, SmallcapsError
 from pipelines.exit_codes import Exit
-from pipelines.night import make_night
+from pipelines.night import BRANCHES, make_night
+from pipelines.past_nights import lies_in_the_past
 from pipelines.sources.parsers import PARSERS
 from pipelines.storage import night_lock
 from pipelines.storage.errors import (
@@ -32,7 +33,14 @@ from pipelines.storage.errors import (
 from pipelines.storage.landing import Landing
 from pipelines.storage.versions import current_version, repoint
 from pipelines.storage.warehouse import STORAGE_VERSION, open_build
-from tests.fakes.small_night import FIRST, SECOND, raw_rows, run_small_night, small_settings
+from tests.fakes.small_night import (
+    FIRST,
+    SECOND,
+    raw_rows,
+    run_small_night,
+    small_catalog,
+    small_settings,
+)
 from tests.fakes.storage import settings_in
 
 NOBODY = 65534
@@ -223,13 +231,53 @@ def test_one_process_may_hold_the_warehouse_twice_and_gives_it_back_once(tmp_pat
 
 
 # -- clock -----------------------------------------------------------------------------------
-def test_a_night_before_the_newest_is_refused(warehouse: Path) -> None:
-    with pytest.raises(
-        ConfigurationError,
-        match=r"--as-of 2025-10-07: this warehouse already holds the night of 2025-10-08; a night "
-        r"cannot be run again with what is known now",
-    ):
-        run_small_night(small_settings(warehouse, date(2025, 10, 7)), "earlier")
+def test_a_night_before_the_newest_fetches_nothing(warehouse: Path) -> None:
+    past = small_settings(warehouse, date(2025, 10, 7))
+    before = raw_rows(past.build_path)
+    night = steps.begin_night(past, "earlier", catalog=small_catalog())
+    try:
+        with pytest.raises(
+            ConfigurationError, match="a rebuild as of 2025-10-07 asks no source, fred_observations"
+        ):
+            steps.fetch_feed(night, "fred_observations")
+    finally:
+        steps.end_night("earlier", failed=True)
+    assert raw_rows(past.build_path) == before
+    assert sorted(p.name for p in (warehouse / "landing/runs").iterdir()) == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("options", "branches", "told"),
+    [
+        ({}, ("macro",), r"--as-of 2025-10-07 .* is a rebuild of all branches: leave out --only"),
+        ({"full_refresh": True}, BRANCHES, "asks no source: leave out --full-refresh"),
+    ],
+)
+def test_a_rebuild_that_makes_no_sense_is_refused(
+    warehouse: Path, options: dict[str, bool], branches: tuple[str, ...], told: str
+) -> None:
+    settings = small_settings(warehouse, date(2025, 10, 7)).with_options(**options)
+    with pytest.raises(ConfigurationError, match=told):
+        steps.check_before_run(settings, from_landing=None, branches=branches)
+
+
+def test_a_copy_that_a_crash_left_behind_is_removed(warehouse: Path) -> None:
+    past = small_settings(warehouse, date(2025, 10, 7))
+    left = past.build_path.parent / ".past-dead"
+    left.mkdir()
+    (left / "half").write_bytes(b"x")
+    night = steps.begin_night(past, "again", catalog=small_catalog())
+    try:
+        assert night.is_rebuild
+        assert not left.exists()
+        assert night.settings.build_path.exists()
+    finally:
+        steps.end_night("again", failed=True)
+    assert not list(past.build_path.parent.glob(".past-*"))
+    with open_build(past) as build:
+        assert build.execute("select status from meta.runs where run_id = 'again'").fetchall() == [
+            ("failed",)
+        ]
 
 
 def test_a_clock_that_went_back_is_noticed(tmp_path: Path) -> None:
@@ -245,7 +293,7 @@ def test_a_clock_that_went_back_is_noticed(tmp_path: Path) -> None:
             match=r"newest closed day is 2024-02-01, but this warehouse already holds the night of "
             r"2024-03-01: has the clock gone back\?",
         ):
-            steps.refuse_earlier_night(night, build)
+            lies_in_the_past(night, build)
 
 
 def test_batches_keep_their_order_when_the_clock_goes_back(warehouse: Path) -> None:
