@@ -13,6 +13,7 @@ from dagster._utils.schedules import cron_string_iterator
 from pipelines.defs import nightly
 from pipelines.defs.funds.backfill import BACKFILL_KEY, MONTHS, range_tags
 from pipelines.defs.nightly import every_session
+from pipelines.defs.past.definitions import PAST_KEY
 from pipelines.night import BRANCHES, DBT_TAGS_OF_BRANCH, FEEDS_OF_BRANCH
 from pipelines.resources import NightResource
 from pipelines.settings import process_environment
@@ -26,10 +27,11 @@ def _selected(repository: dg.RepositoryDefinition, job: str) -> set[str]:
     return {key.to_user_string() for key in layer.executable_asset_keys}
 
 
-def test_the_nightly_job_runs_everything_but_the_backfill(
+def test_the_nightly_job_runs_everything_but_backfills_and_past_days(
     repository: dg.RepositoryDefinition, specs: dict[str, dg.AssetSpec]
 ) -> None:
-    assert _selected(repository, "nightly") == set(specs) - {BACKFILL_KEY.to_user_string()}
+    kept = {BACKFILL_KEY.to_user_string(), PAST_KEY.to_user_string()}
+    assert _selected(repository, "nightly") == set(specs) - kept
 
 
 @pytest.mark.parametrize("branch", BRANCHES)
@@ -60,6 +62,7 @@ def test_the_launchpad_shows_every_field_with_its_default(
                     "world": "",
                     "warehouse": "",
                     "as_of": "",
+                    "with_late_loads": False,
                     "branches": [branch] if branch else [],
                     "full_refresh": False,
                     "from_landing": "",

@@ -37,6 +37,7 @@ INTERPOLATED = {
     },
     "storage/meta.py": {"', '.join(columns)", "match", "picked", "table"},
     "storage/publish.py": {"name", "picked"},
+    "storage/past_copy.py": {"later", "table"},
     "storage/rebuilding.py": {"name", "relation"},
     "storage/reference.py": {"picked"},
     "storage/revisions.py": {
