@@ -95,7 +95,8 @@ def print_summary(settings: Settings, conclusion: Conclusion, console: Console) 
         console.print(_findings("warnings", report.warned, "yellow"))
     if len(report.quarantined):
         console.print(_quarantine(report.quarantined))
-    if len(report.behind):
+    # of a past day `behind` would tell what it knew then, which nobody can act on now
+    if len(report.behind) and conclusion.rebuilt is None:
         console.print(behind_table(report.behind))
     if conclusion.current is None:
         console.print("nothing has been published in this warehouse yet")
