@@ -24,6 +24,8 @@ WORD_COLOURS: Mapping[str, str] = {
     "supported": "#009E73",
     "contradicted": "#D55E00",
     "different measure": "#0072B2",
+    "late": "#D55E00",
+    "expected": "#0072B2",
 }
 """Colour of a table's word; any other word is grey."""
 
@@ -181,6 +183,35 @@ PLOTS: Mapping[str, Plot] = {
         "coalesce(format('{:.8g}', round(second_value, 2)), '') as second_reading, "
         "replace(verdict, '_', ' ') as verdict from marts.claim_audit "
         "order by verdict desc, claim_id",
+        kind="table",
+    ),
+    "macro_revisions": Plot(
+        "How far values were revised since their first release, newest ten years",
+        "standard deviations of the series' own change: median size, and 9 of 10 are smaller",
+        "select series_id, median(abs(revision_in_sd)) as median_size, "
+        "quantile_cont(abs(revision_in_sd), 0.9) as nine_of_ten from marts.macro_revisions "
+        "where revision_in_sd is not null and observed_on > "
+        "(select max(observed_on) - interval 10 year from marts.macro_revisions) "
+        "group by series_id order by nine_of_ten",
+        kind="intervals",
+    ),
+    "signal_revisions": Plot(
+        "The composite as it was published, and as it would be today",
+        "standard deviations",
+        "select traded_on, published_score_z as as_published, current_score_z as as_of_today "
+        "from marts.signal_revisions where signal_id = 'composite' order by traded_on",
+        zero_line=True,
+    ),
+    "release_calendar": Plot(
+        "Values that are late, and those of the next 14 days",
+        "late or expected, by the night's day",
+        "select series_id, strftime(observed_on, '%Y-%m-%d') as observed_on, "
+        "strftime(expected_on, '%Y-%m-%d') as expected_on, "
+        "coalesce(release_name, '') as release, coalesce(days_late::varchar, '') as days_late, "
+        "replace(status, '_', ' ') as status from marts.release_calendar "
+        "where status in ('late', 'never_seen') or (status = 'expected' and expected_on <= "
+        "(select min(expected_on) + 14 from marts.release_calendar where status = 'expected')) "
+        "order by status != 'late', status, expected_on, series_id limit 40",
         kind="table",
     ),
     "portfolio_fundamentals": Plot(

@@ -23,6 +23,9 @@ Dates = npt.NDArray[np.datetime64]
 
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _MONTHS_OF_FREQUENCY = {"quarterly": 3, "annual": 12}
+_MONTHS_OF_FREQUENCY_OR_ONE = {"monthly": 1, **_MONTHS_OF_FREQUENCY}
+_LOOK_BACK_DAYS = 1500
+"""Far enough for the newest release of an annual series, four years with three known holes."""
 
 
 @cache
@@ -108,17 +111,44 @@ def find_newest_expected(series: FredSeries, as_of: date) -> date:
         return date(as_of.year + 1, 1, 1)
     if series.release.kind == "unscheduled":
         return as_of - timedelta(days=series.stale_after_days)
-    today = np.datetime64(as_of, "D")
-    months = {"monthly": 1, "quarterly": 3, "annual": 12}.get(series.frequency)
-    if months is not None:
-        number = today.astype("datetime64[M]").astype(np.int64) // months
-        periods = (np.arange(number - 48, number + 1) * months).astype("datetime64[M]")
-        days = periods.astype("datetime64[D]")
-    else:
-        days = np.arange(today - np.timedelta64(120, "D"), today + np.timedelta64(1, "D"))
-        if series.frequency == "daily":
-            days = days[np.is_busday(days, busdaycal=_business_days())]
-    released = days[_estimate(series.release, days, series.frequency) <= today]
-    holes = np.array(series.known_holes, dtype="datetime64[D]")
-    newest: date = released[~np.isin(released, holes)].max().item()
+    due = expected_releases(series, since=as_of - timedelta(days=_LOOK_BACK_DAYS), until=as_of)
+    newest: date = due.loc[~due["is_known_hole"], "observed_on"].max().date()
     return newest - timedelta(days=6) if series.frequency == "weekly" else newest
+
+
+def expected_releases(series: FredSeries, *, since: date, until: date) -> pd.DataFrame:
+    """Return the observations whose first publication the rule puts between two days.
+
+    The one place that says what is waited for: the freshness of a series and `release_calendar`
+    read it.
+
+    Returns:
+        `observed_on`, `expected_on` (datetime64[us]) and `is_known_hole`, by `observed_on`; one row
+        per period, for a weekly series per calendar day (which weekday its dates bear is the
+        source's choice), for a daily one per business day. Empty where there is no rule
+        (`unscheduled`) and for projections.
+    """
+    days = np.array([], dtype="datetime64[D]")
+    if series.release.kind != "unscheduled" and not series.observations_in_future:
+        first, last = np.datetime64(since, "D"), np.datetime64(until, "D")
+        months = _MONTHS_OF_FREQUENCY_OR_ONE.get(series.frequency)
+        if months is not None:
+            # a period can be released a year and more after it began, and none before
+            start = (first.astype("datetime64[M]").astype(np.int64) - 24) // months
+            end = last.astype("datetime64[M]").astype(np.int64) // months
+            days = (np.arange(start, end + 1) * months).astype("datetime64[M]")
+            days = days.astype("datetime64[D]")
+        else:
+            days = np.arange(first - np.timedelta64(60, "D"), last + np.timedelta64(1, "D"))
+            if series.frequency == "daily":
+                days = days[np.is_busday(days, busdaycal=_business_days())]
+    expected = _estimate(series.release, days, series.frequency)
+    due = (expected >= np.datetime64(since, "D")) & (expected <= np.datetime64(until, "D"))
+    holes = np.array(series.known_holes, dtype="datetime64[D]")
+    return pd.DataFrame(
+        {
+            "observed_on": days[due].astype("datetime64[us]"),
+            "expected_on": expected[due].astype("datetime64[us]"),
+            "is_known_hole": np.isin(days[due], holes),
+        }
+    )

@@ -7,12 +7,13 @@ share counts by sessions, holdings by calendar days. Staleness is no fault of a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import pandas as pd
 
 from pipelines.catalog.models import Catalog, FredSeries, Fund, Instrument
+from pipelines.catalog.release_rules import expected_releases
 from pipelines.sources.calendar import sessions_between
 
 _PERIOD_DAYS = {
@@ -39,6 +40,8 @@ class Freshness:
     stale_since: date | None
     limit: str
     is_required: bool = False
+    awaited: str = ""
+    """Of a stale series: which value was expected when, by the rules of `release_calendar`."""
 
     def describe(self) -> str:
         """Return one line for a person: what is stale, since when, against which limit."""
@@ -46,7 +49,8 @@ class Freshness:
         if self.newest_on is None:
             return f"{self.item}{must}: no row at all"
         since = f", stale since {self.stale_since}" if self.is_stale else ""
-        return f"{self.item}{must}: newest {self.newest_on}, limit {self.limit}{since}"
+        awaited = f"; {self.awaited}" if self.awaited else ""
+        return f"{self.item}{must}: newest {self.newest_on}, limit {self.limit}{since}{awaited}"
 
 
 def series_freshness(
@@ -56,8 +60,9 @@ def series_freshness(
 
     An observation that the catalogue says does not exist (`known_holes`) is not waited for.
     """
-    return [
-        _by_days(
+    ages = []
+    for s in series:
+        age = _by_days(
             s.id,
             newest.get(s.id),
             s.stale_after_days,
@@ -65,8 +70,22 @@ def series_freshness(
             required=s.required,
             counted_from=_past_holes(s, newest.get(s.id)),
         )
-        for s in series
-    ]
+        ages.append(replace(age, awaited=_awaited(s, age, as_of)) if age.is_stale else age)
+    return ages
+
+
+def _awaited(series: FredSeries, age: Freshness, as_of: date) -> str:
+    """Say which value after the newest one was due first; empty where no rule says so."""
+    if age.newest_on is None:
+        return ""
+    due = expected_releases(series, since=age.newest_on, until=as_of)
+    due = due[(due["observed_on"] > pd.Timestamp(age.newest_on)) & ~due["is_known_hole"]]
+    if due.empty:
+        return ""
+    first = due.iloc[0]
+    return (
+        f"the value of {first['observed_on']:%Y-%m-%d} was due on {first['expected_on']:%Y-%m-%d}"
+    )
 
 
 def find_stale_series(

@@ -124,6 +124,14 @@ META_TABLES: Mapping[str, Mapping[str, MetaColumn]] = {
             "BOOLEAN", "True: a past day rebuilt later, in a version that the link never shows."
         ),
     },
+    "published_signals": {
+        "signal_id": _needed("VARCHAR", "The signal: one of six pillars, or composite."),
+        "traded_on": _needed("DATE", "Session that the score is of."),
+        "score_z": _column("DOUBLE", "Score as it was published; null if too little was known."),
+        "state": _column("VARCHAR", "tailwind, neutral or headwind as it was published."),
+        "as_of": _needed("DATE", "Night that published the session first."),
+        "version": _needed("VARCHAR", "Version that it was published in."),
+    },
     "data_dictionary": {
         "schema_name": _needed("VARCHAR", "marts or meta."),
         "table_name": _needed("VARCHAR", "Published table."),

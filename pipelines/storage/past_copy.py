@@ -19,6 +19,7 @@ from pipelines.storage.files import explain_disk
 from pipelines.storage.warehouse import open_build, quoted
 
 DERIVED = ("staging", "intermediate", "marts")
+_BY_NIGHT = ("item_loads", "reread_requests", "publications", "published_signals", "runs")
 _PREFIX = ".past-"
 
 
@@ -71,7 +72,7 @@ def copy_build(settings: Settings, copied: Settings, *, as_of: date) -> None:
         later = "run_id in (select run_id from meta.runs where as_of > $day)"
         for table in ("batches", "checks", "quarantine", "source_status"):
             connection.execute(f"delete from meta.{table} where {later}", {"day": as_of})  # noqa: S608
-        for table in ("item_loads", "reread_requests", "publications", "runs"):
+        for table in _BY_NIGHT:
             connection.execute(f"delete from meta.{table} where as_of > $day", {"day": as_of})  # noqa: S608
 
 

@@ -119,6 +119,11 @@ def publish(
             try:
                 counts = _copy(build, marts, nulled, keep_rows=settings.publish_restricted)
                 counts["meta.publications"] += 1
+                if home is None:
+                    record_signals(build, "candidate.", version, as_of)
+                    counts["meta.published_signals"] = _count(
+                        build, "candidate.meta.published_signals"
+                    )
                 row = [
                     version, run_id, settings.world, as_of, meta.utc(moment), code_version, passed,
                     warned, meta.row_counts_json(counts), settings.world == "sample",
@@ -144,6 +149,7 @@ def publish(
         sync_folder(versions_dir(place))
         if home is None:
             repoint(settings, version)
+            record_signals(build, "", version, as_of)
         build.execute(INSERT.format(""), row)
     return Publication(
         version=version,
@@ -241,9 +247,34 @@ def _copy(
         replaced = ", ".join(f'cast(null as {held[name][c]}) as "{c}"' for c in blanks)
         picked = f"* replace ({replaced})" if blanks else "*"
         build.execute(f"create table candidate.{name} as select {picked} from {name}")  # noqa: S608
-        row = build.execute(f"select count(*) from {name}").fetchone()  # noqa: S608
-        counts[name] = int(row[0]) if row else 0
+        counts[name] = _count(build, name)
     return counts
+
+
+def record_signals(
+    build: duckdb.DuckDBPyConnection, catalog: str, version: str, as_of: date
+) -> None:
+    """Write down what each signal says of the sessions that no version has told of before.
+
+    `catalog` is "" for the build or "candidate."; both get the same rows, those of the scorecard
+    that is published. The first night writes down its newest session alone: what the scorecard says
+    of the years before was never said on those evenings.
+    """
+    if "marts.signal_scorecard" not in _build_columns(build):
+        return
+    build.execute(
+        f"insert into {catalog}meta.published_signals by name "  # noqa: S608
+        "select signal_id, traded_on, score_z, state, $as_of as as_of, $version as version "
+        "from marts.signal_scorecard where traded_on > coalesce("
+        f"(select max(traded_on) from {catalog}meta.published_signals), "
+        "(select max(traded_on) - 1 from marts.signal_scorecard)) order by signal_id, traded_on",
+        {"as_of": as_of, "version": version},
+    )
+
+
+def _count(build: duckdb.DuckDBPyConnection, name: str) -> int:
+    row = build.execute(f"select count(*) from {name}").fetchone()  # noqa: S608
+    return int(row[0]) if row else 0
 
 
 def _build_columns(build: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
@@ -321,8 +352,23 @@ def adopt_publications(build: duckdb.DuckDBPyConnection, settings: Settings) -> 
             "where s.version not in (select version from meta.publications) "
             "and s.world = (select world from meta.world)"
         )
+        if _holds(build, "shown", "published_signals"):
+            build.execute(
+                "insert into meta.published_signals by name "
+                "select * from shown.meta.published_signals as s anti join "
+                "meta.published_signals as held using (signal_id, traded_on)"
+            )
     finally:
         build.execute("detach shown")
+
+
+def _holds(build: duckdb.DuckDBPyConnection, catalog: str, table: str) -> bool:
+    found = build.execute(
+        "select count(*) from duckdb_tables() "
+        "where database_name = ? and schema_name = 'meta' and table_name = ?",
+        [catalog, table],
+    ).fetchone()
+    return found is not None and found[0] == 1
 
 
 def _notice(settings: Settings) -> str:

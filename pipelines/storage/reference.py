@@ -16,10 +16,19 @@ import pandas as pd
 import pyarrow as pa
 
 from pipelines.catalog.models import Catalog
+from pipelines.catalog.release_rules import expected_releases
 from pipelines.sources.calendar import FIRST_DAY, session_table
 
 DAYS_AHEAD = 400
 """Sessions after the as-of date: release rules and next sessions look a year ahead."""
+
+RELEASES_BACK = {"daily": 14, "weekly": 190}
+RELEASES_BACK_OTHERWISE = 1100
+"""Calendar days before the as-of date of which `release_calendar` tells: two weeks of daily series,
+half a year of weekly ones, three years of the others."""
+RELEASES_AHEAD = {"daily": 7}
+RELEASES_AHEAD_OTHERWISE = 60
+"""Calendar days after it; a daily series says every day that it comes the next one."""
 
 TABLES: Mapping[str, Mapping[str, str]] = {
     "sessions": {
@@ -31,7 +40,12 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "series_id": "VARCHAR NOT NULL", "title": "VARCHAR", "unit": "VARCHAR",
         "frequency": "VARCHAR", "stale_after_days": "INTEGER", "required": "BOOLEAN",
         "rights": "VARCHAR", "why": "VARCHAR", "alternate": "VARCHAR",
-        "alternate_series": "VARCHAR",
+        "alternate_series": "VARCHAR", "has_vintages": "BOOLEAN",
+    },
+    "release_expectations": {
+        "series_id": "VARCHAR NOT NULL", "observed_on": "DATE NOT NULL",
+        "expected_on": "DATE NOT NULL", "is_known_hole": "BOOLEAN NOT NULL",
+        "frequency": "VARCHAR NOT NULL", "release_id": "INTEGER", "weekday_no": "INTEGER NOT NULL",
     },
     "instruments": {
         "symbol": "VARCHAR NOT NULL", "title": "VARCHAR", "kind": "VARCHAR", "sector": "VARCHAR",
@@ -80,7 +94,7 @@ def write_reference(
 ) -> None:
     """Write all reference tables anew, in one transaction or not at all."""
     sessions = session_table(FIRST_DAY, as_of + timedelta(days=DAYS_AHEAD))
-    rows = catalog_rows(catalog)
+    rows = catalog_rows(catalog) | {"release_expectations": expectation_rows(catalog, as_of=as_of)}
     connection.execute("begin")
     try:
         connection.execute("create schema if not exists reference")
@@ -109,7 +123,7 @@ def catalog_rows(catalog: Catalog) -> dict[str, list[Sequence[Any]]]:
         "series": [
             (
                 s.id, s.title, s.unit, s.frequency, s.stale_after_days, s.required, s.rights,
-                s.why, s.alternate, s.alternate_series,
+                s.why, s.alternate, s.alternate_series, s.vintages,
             )
             for s in catalog.fred_series
         ],
@@ -153,6 +167,29 @@ def catalog_rows(catalog: Catalog) -> dict[str, list[Sequence[Any]]]:
             (r.price_symbol, r.valid_from, r.valid_to, r.note) for r in catalog.tickers.reuses
         ],
     }  # fmt: skip
+
+
+def expectation_rows(catalog: Catalog, *, as_of: date) -> list[Sequence[Any]]:
+    """Return what is expected when, around a day, in the columns' order of release_expectations.
+
+    `weekday_no` is that of `observed_on`, Monday 0: of a weekly series every day of the week is a
+    row, and the data say which of them it bears.
+    """
+    rows: list[Sequence[Any]] = []
+    for s in catalog.fred_series:
+        back = RELEASES_BACK.get(s.frequency, RELEASES_BACK_OTHERWISE)
+        ahead = RELEASES_AHEAD.get(s.frequency, RELEASES_AHEAD_OTHERWISE)
+        frame = expected_releases(
+            s, since=as_of - timedelta(days=back), until=as_of + timedelta(days=ahead)
+        )
+        for observed_on, expected_on, is_known_hole in frame.itertuples(index=False):
+            rows.append(
+                (
+                    s.id, observed_on.date(), expected_on.date(), bool(is_known_hole), s.frequency,
+                    s.release.release_id, observed_on.weekday(),
+                )
+            )  # fmt: skip
+    return rows
 
 
 def _append_sessions(connection: duckdb.DuckDBPyConnection, sessions: pd.DataFrame) -> None:

@@ -23,6 +23,7 @@ from dbt.cli.main import dbtRunner
 
 from pipelines.sources.calendar import session_table
 from pipelines.storage.contracts import RAW_TABLES
+from pipelines.storage.meta_tables import table_ddl
 
 PROJECT_DIR = Path(__file__).parents[2] / "dbt_project"
 REFERENCE_SOURCES = PROJECT_DIR / "models/staging/reference/_reference_sources.yml"
@@ -73,6 +74,7 @@ class DbtWarehouse:
             for name, columns in _reference_tables().items():
                 body = ", ".join(f'"{column}" {kind}' for column, kind in columns)
                 connection.execute(f"create table reference.{name} ({body})")
+            connection.execute(table_ddl("published_signals"))
 
     def insert(self, table: str, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> None:
         """Add rows to `schema.table`; audit columns that are not given take those of AUDIT."""

@@ -30,6 +30,8 @@ SCHEMAS = {"landing", "raw", "staging", "intermediate", "marts", "meta", "publis
 GROUPS = {*BRANCHES, "breadth", "valuation", "rates", "events", "signals", "claims", "published"}
 MARTS = {
     "macro_regime",
+    "macro_revisions",
+    "release_calendar",
     "valuation_gaps",
     "market_breadth",
     "fund_flows",
@@ -42,6 +44,7 @@ MARTS = {
     "event_study_summary",
     "signal_scorecard",
     "signal_evidence",
+    "signal_revisions",
     "claim_audit",
     "portfolio_fundamentals",
     "leverage",

@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.nightly, pytest.mark.xdist_group("nights")]
 
 MARTS = (
     "macro_regime",
+    "macro_revisions",
+    "release_calendar",
     "valuation_gaps",
     "market_breadth",
     "fund_flows",
@@ -27,6 +29,7 @@ MARTS = (
     "event_study_summary",
     "signal_scorecard",
     "signal_evidence",
+    "signal_revisions",
     "claim_audit",
     "portfolio_fundamentals",
     "leverage",

@@ -36,7 +36,7 @@ INTERPOLATED = {
         "table.name",
     },
     "storage/meta.py": {"', '.join(columns)", "match", "picked", "table"},
-    "storage/publish.py": {"name", "picked"},
+    "storage/publish.py": {"catalog", "name", "picked"},
     "storage/past_copy.py": {"later", "table"},
     "storage/rebuilding.py": {"name", "relation"},
     "storage/reference.py": {"picked"},

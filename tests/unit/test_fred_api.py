@@ -17,6 +17,7 @@ from pipelines.sources.fred_api import (
 from pipelines.sources.fred_graph import fetch_fred_observations
 from pipelines.sources.payloads import ItemState
 from pipelines.storage.contracts import RAW_TABLES
+from pipelines.storage.warehouse import open_build
 from tests.fakes.http import (
     KEY,
     FakeAdapter,
@@ -26,6 +27,7 @@ from tests.fakes.http import (
     fetch_context,
     payload_of,
 )
+from tests.fakes.storage import load, settings_in, stored
 
 TODAY = date(2025, 4, 4)
 COLUMNS = RAW_TABLES["fred_observations"].source_columns
@@ -356,6 +358,39 @@ def test_more_vintages_than_fred_gives_are_asked_for_in_windows() -> None:
         (days[1900], days[3799]),
         (days[3800], "9999-12-31"),
     ]
+
+
+def test_seams_between_windows_invent_no_vintage(tmp_path) -> None:
+    """FRED cuts an interval at the window's edge and tells the value again in the next window."""
+    days = [str(day.date()) for day in pd.date_range("2010-01-01", periods=4000)]
+    spans = [(days[0], days[1499], "1.0"), (days[1500], days[3899], "2.0"), (days[3900], "", "3.0")]
+
+    def fred(asked):
+        if asked.path.endswith("vintagedates"):
+            return Reply({"count": len(days), "vintage_dates": days})
+        start, end = asked.query["realtime_start"], asked.query["realtime_end"]
+        if sum(start <= day <= end for day in days) > 2000:
+            return bad_request("This exceeds the maximum number of vintage dates allowed (2000).")
+        rows = [
+            {"date": "2009-12-01", "value": value, "realtime_start": max(first, start)}
+            for first, last, value in spans
+            if first <= end and (not last or last >= start)
+        ]
+        return Reply({"count": len(rows), "observations": rows})
+
+    extract, adapter = fetch(fred, series("A", vintages=True))
+    assert len(adapter.asked) == 2 + 3  # the refused whole, the list of vintages, three windows
+    frame = extract.frames["fred_observations"]
+    assert frame["value"].tolist() == [1.0, 2.0, 2.0, 2.0, 3.0]
+    with open_build(settings_in(tmp_path)) as build:
+        load(build, "fred_observations", frame, "2025-04-04")
+        assert stored(
+            build, "select value, known_on, known_on_basis from raw.fred_observations order by 2"
+        ) == [
+            (1.0, "2010-01-01", "vintage"),
+            (2.0, days[1500], "vintage"),
+            (3.0, days[3900], "vintage"),
+        ]
 
 
 def test_vintage_dates_are_listed_in_order() -> None:

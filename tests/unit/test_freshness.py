@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from pipelines.quality.freshness import (
-    Freshness,
     find_stale_series,
     holdings_freshness,
     instrument_freshness,
@@ -27,9 +26,11 @@ MONTHLY = a_series("CPI", frequency="monthly", stale_after_days=75, required=Tru
 )  # fmt: skip
 def test_a_series_is_stale_the_day_after_its_limit(as_of, stale_since):
     (found,) = series_freshness([MONTHLY], {"CPI": date(2024, 4, 1)}, as_of=as_of)
-    assert found == Freshness(
-        "CPI", date(2024, 4, 1), stale_since is not None, stale_since, "75 days", True
-    )
+    assert (found.is_stale, found.stale_since) == (stale_since is not None, stale_since)
+    assert (found.item, found.newest_on, found.limit) == ("CPI", date(2024, 4, 1), "75 days")
+    assert found.is_required
+    due = "; the value of 2024-05-01 was due on 2024-05-02" if stale_since else ""
+    assert found.describe().endswith(due or "limit 75 days")
 
 
 def test_an_observation_that_does_not_exist_is_not_waited_for():

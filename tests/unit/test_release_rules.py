@@ -7,6 +7,7 @@ from pipelines.catalog.models import FredSeries, ReleaseRule
 from pipelines.catalog.release_rules import (
     estimate_releases,
     estimated_release,
+    expected_releases,
     find_newest_expected,
 )
 
@@ -141,3 +142,26 @@ def series(**changes) -> FredSeries:
 def test_the_newest_expected_observation_follows_the_rule(changes, as_of, expected) -> None:
     got = find_newest_expected(series(**changes), date.fromisoformat(as_of))
     assert got == date.fromisoformat(expected)
+
+
+def test_a_known_hole_is_expected_by_nobody_but_named() -> None:
+    one = series(known_holes=[date(2025, 10, 1)])
+    frame = expected_releases(one, since=date(2025, 10, 1), until=date(2025, 12, 31))
+    assert [
+        (f"{r.observed_on:%Y-%m-%d}", f"{r.expected_on:%Y-%m-%d}", r.is_known_hole)
+        for r in frame.itertuples()
+    ] == [
+        ("2025-09-01", "2025-10-15", False),
+        ("2025-10-01", "2025-11-17", True),
+        ("2025-11-01", "2025-12-15", False),
+    ]
+
+
+def test_a_weekly_series_expects_every_weekday_and_one_without_a_rule_nothing() -> None:
+    weekly = series(frequency="weekly", release=rule("days_after", days=5, weekday=3))
+    frame = expected_releases(weekly, since=date(2025, 4, 3), until=date(2025, 4, 3))
+    assert frame["observed_on"].dt.strftime("%m-%d").tolist() == [
+        "03-23", "03-24", "03-25", "03-26", "03-27", "03-28", "03-29",
+    ]  # fmt: skip
+    silent = series(release=rule("unscheduled"))
+    assert expected_releases(silent, since=date(2020, 1, 1), until=date(2025, 1, 1)).empty

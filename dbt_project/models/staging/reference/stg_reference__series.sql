@@ -19,6 +19,7 @@ final as (
         why,
         alternate,
         alternate_series,
+        has_vintages,
     from source
 
 )
