@@ -168,6 +168,21 @@ def query(
 
 
 @app.command()
+def diff(
+    older: Annotated[
+        str | None,
+        typer.Argument(help="Older version, or a beginning of its name; else the last but one."),
+    ] = None,
+    newer: Annotated[str, typer.Argument(help="Newer version.")] = "current",
+    format_: Annotated[str, typer.Option("--format", help="table, markdown or json.")] = "table",
+) -> None:
+    """Compare two versions: rows added, removed and changed of each mart, and why."""
+    from pipelines.lineage.console import print_diff
+
+    print_diff(_settings(), older, newer, console, format_=format_)
+
+
+@app.command()
 def where() -> None:
     """Print the path of the published DuckDB file."""
     from pipelines.storage.snapshot import published_path

@@ -56,6 +56,7 @@ def publish_night(night: Night, manifest: Manifest) -> Publication:
             marts=mart_columns(manifest),
             restricted_columns=restricted_columns(dictionary),
             home=night.home,
+            lineage=table_lineage(manifest),
         )
         status = "rebuilt_past" if night.is_rebuild else "published"
     except RequiredDataMissing:
@@ -129,7 +130,8 @@ def mart_columns(manifest: Manifest) -> dict[str, list[tuple[str, str]]]:
 def data_dictionary(manifest: Manifest, catalog: Catalog) -> pd.DataFrame:
     """Return one row per published column: meaning, unit, source, formula, as the models say it."""
     rows = []
-    for node in manifest["nodes"].values():
+    grains = table_grains(manifest)
+    for uid, node in manifest["nodes"].items():
         if node["resource_type"] != "model" or node["schema"] not in PUBLISHED_SCHEMAS:
             continue
         for name, column in node["columns"].items():
@@ -145,10 +147,41 @@ def data_dictionary(manifest: Manifest, catalog: Catalog) -> pd.DataFrame:
                     "source": said.get("source"),
                     "formula": said.get("formula"),
                     "rights": strictest_rights(str(said.get("source")), catalog),
+                    "is_key": name in grains.get(uid, ()),
                 }
             )
     frame = pd.DataFrame(rows, columns=list(meta.dictionary().columns))
     return pd.concat([frame, meta.dictionary()], ignore_index=True)
+
+
+def table_grains(manifest: Manifest) -> dict[str, tuple[str, ...]]:
+    """Return each model's id to the columns that its grain test says are unique together."""
+    grains: dict[str, tuple[str, ...]] = {}
+    for node in manifest["nodes"].values():
+        said = node.get("test_metadata") or {}
+        model = node.get("attached_node")
+        if model is None or said.get("name") not in ("unique", "unique_grain"):
+            continue
+        columns = said["kwargs"].get("columns") or [node["column_name"]]
+        grains[model] = tuple(columns)
+    return grains
+
+
+def table_lineage(manifest: Manifest) -> list[tuple[str, str]]:
+    """Return (table, table that it reads) for every model, sources included, schema first."""
+    tables = {
+        uid: f"{node['schema']}.{node['name']}"
+        for part in ("nodes", "sources")
+        for uid, node in manifest[part].items()
+        if node["resource_type"] in ("model", "seed", "source")
+    }
+    return sorted(
+        (tables[uid], tables[parent])
+        for uid, parents in manifest["parent_map"].items()
+        if uid in tables
+        for parent in parents
+        if parent in tables
+    )
 
 
 STRICTNESS = ("public_domain", "citation_required", "preapproval_required")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +14,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.exit_codes import Exit
+from pipelines.lineage.diff import diff_versions, newest_two
+from pipelines.lineage.diff_text import short_tables
 from pipelines.settings import Settings
 from pipelines.storage import meta, snapshot
-from pipelines.storage.errors import NothingPublished
+from pipelines.storage.errors import NothingPublished, StorageError
 from pipelines.storage.reports import RunReport, read_rebuilt, read_run_report
 from pipelines.storage.versions import version_path
 from pipelines.storage.warehouse import open_build
+
+log = logging.getLogger("pipelines.steps")
 
 SIMULATED = "SIMULATED DATA: nothing here is a real price, rate or fund"
 EXIT_OF_STATUS = {
@@ -107,9 +112,20 @@ def print_summary(settings: Settings, conclusion: Conclusion, console: Console) 
         console.print(f"still published: {conclusion.current}", soft_wrap=True)
         return
     console.print(_row_counts(settings))
+    for table in since_the_version_before(settings):
+        console.print(table)
     console.print(f"file: [bold]{conclusion.current}[/]", soft_wrap=True)
     console.print("read it: smallcaps query \"from marts.market_breadth where sector = 'all'\"")
     console.print("         or open the file read-only in any DuckDB client; see docs/read.md")
+
+
+def since_the_version_before(settings: Settings) -> list[Table]:
+    """Return what differs from the version before; nothing where there is none to compare with."""
+    try:
+        return short_tables(diff_versions(settings, *newest_two(settings)))
+    except StorageError as error:
+        log.info("not compared with the version before: %s", error)
+        return []
 
 
 def behind_table(behind: pd.DataFrame, *, most: int = 15) -> Table:

@@ -47,7 +47,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 def dictionary() -> pd.DataFrame:
     """Return the published meta tables' columns as rows of `meta.data_dictionary`."""
     rows = [
-        ["meta", table, column, c.type, c.meaning, None, "this pipeline", None, None]
+        ["meta", table, column, c.type, c.meaning, None, "this pipeline", None, None, None]
         for table, columns in META_TABLES.items()
         if table not in UNPUBLISHED
         for column, c in columns.items()
@@ -321,6 +321,15 @@ def replace_data_dictionary(connection: duckdb.DuckDBPyConnection, frame: pd.Dat
         rows=frame[names],
         table="data_dictionary",
     )
+
+
+def replace_lineage(
+    connection: duckdb.DuckDBPyConnection, edges: Iterable[tuple[str, str]]
+) -> None:
+    """Write which table is made from which anew: (table, table that it reads), schema first."""
+    connection.execute("delete from meta.lineage")
+    for edge in sorted(set(edges)):
+        connection.execute("insert into meta.lineage values (?, ?)", list(edge))
 
 
 def row_counts_json(counts: Mapping[str, int]) -> str:

@@ -146,6 +146,11 @@ META_TABLES: Mapping[str, Mapping[str, MetaColumn]] = {
             "Strictest terms of the series behind it: public_domain, citation_required or "
             "preapproval_required; null where no catalogued series is named.",
         ),
+        "is_key": _column("BOOLEAN", "Part of the grain: these columns together name one row."),
+    },
+    "lineage": {
+        "table_name": _needed("VARCHAR", "A table of staging, intermediate, marts or meta."),
+        "reads": _needed("VARCHAR", "A table that it is made from; raw and reference come last."),
     },
     "item_loads": {
         "feed": _FEED,

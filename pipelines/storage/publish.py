@@ -79,12 +79,14 @@ def publish(
     keep: int = KEPT_VERSIONS,
     published_at: datetime | None = None,
     home: Settings | None = None,
+    lineage: Sequence[tuple[str, str]] = (),
 ) -> Publication:
     """Publish the build's marts and meta as a new version, and show it to readers last.
 
     `marts` maps `schema.table` to (column, type) for every dbt model that is published; one that
     the build does not have (a branch never run) becomes an empty table. `restricted_columns` are
-    nulled when the settings ask for it. `dictionary` has the columns of meta.data_dictionary.
+    nulled when the settings ask for it. `dictionary` has the columns of meta.data_dictionary,
+    `lineage` is (table, table that it reads).
 
     With `home` a past day is published: `settings` are those of the copy in which it was rebuilt,
     `home` those of the warehouse whose versions it lies beside. The link stays, no version is
@@ -108,6 +110,7 @@ def publish(
         else:
             version = name_rebuild(home, run_id, as_of, moment)
         meta.replace_data_dictionary(build, dictionary)
+        meta.replace_lineage(build, lineage)
         folder = versions_dir(place) / f".candidate-{version}"
         folder.mkdir()
         path = folder / FILE_NAME

@@ -55,6 +55,27 @@ def list_rebuilds(settings: Settings) -> list[str]:
     return sorted(p.name for p in folder.iterdir() if p.is_dir() and _REBUILD.fullmatch(p.name))
 
 
+def find_version(settings: Settings, name: str) -> str:
+    """Return the one version that a name means: `current`, a whole name, or a beginning of one.
+
+    A rebuilt past day is named by its whole name or a beginning of it (`rebuild-2025-10-08`).
+
+    Raises:
+        NothingPublished: no version, or more than one, is meant; the message lists them.
+    """
+    held = [*list_versions(settings), *list_rebuilds(settings)]
+    shown = current_version(settings)
+    if name == "current":
+        if shown is None:
+            raise NothingPublished("nothing is published yet: run `smallcaps run` first")
+        return shown
+    found = [v for v in held if v == name] or [v for v in held if v.startswith(name)]
+    if len(found) != 1:
+        trouble = "more than one version begins with" if found else "no version"
+        raise NothingPublished(f"{trouble} {name}; there are {', '.join(held) or 'none at all'}")
+    return found[0]
+
+
 def current_version(settings: Settings) -> str | None:
     """Return the version that the link points to, None before the first publication."""
     link = settings.published_dir / "current"
