@@ -183,6 +183,38 @@ def diff(
 
 
 @app.command()
+def explain(
+    table: Annotated[str, typer.Argument(help="Published table, such as marts.macro_regime.")],
+    key: Annotated[
+        list[str], typer.Argument(help="Values of its key columns, then the column to explain.")
+    ],
+    where: Annotated[
+        list[str] | None, typer.Option("--where", help="column=value; may be repeated.")
+    ] = None,
+    version: Annotated[
+        str, typer.Option("--version", help="A kept version, or a beginning of its name.")
+    ] = "current",
+    every_row: Annotated[
+        bool, typer.Option("--all", help="Print every input row, not the first ones.")
+    ] = False,
+    format_: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+) -> None:
+    """Trace one published number: formula, input rows, payloads, checks, publications."""
+    from pipelines.lineage.console import print_explanation
+
+    print_explanation(
+        _settings(),
+        table,
+        key,
+        console,
+        where=where or (),
+        version=version,
+        every_row=every_row,
+        format_=format_,
+    )
+
+
+@app.command()
 def where() -> None:
     """Print the path of the published DuckDB file."""
     from pipelines.storage.snapshot import published_path

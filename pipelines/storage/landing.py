@@ -124,6 +124,11 @@ class Landing:
                 continue
         return tuple(found)
 
+    def feeds_of(self, run_id: str) -> list[str]:
+        """Return the feeds of which a run kept any reply, batch or no batch."""
+        folder = self._root / "runs" / run_id
+        return sorted(p.parent.name for p in folder.glob("*/requests.jsonl"))
+
     # -- batches ------------------------------------------------------------------------------
     def write_batch(self, run_id: str, extract: Extract, as_of: date, world: str) -> LandedBatch:
         """Write the typed batch of one feed; it exists from the moment its manifest does.

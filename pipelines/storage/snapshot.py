@@ -18,7 +18,7 @@ import pandas as pd
 
 from pipelines.settings import Settings
 from pipelines.storage.errors import NothingPublished, QueryRefused
-from pipelines.storage.versions import FILE_NAME
+from pipelines.storage.versions import FILE_NAME, version_path
 from pipelines.storage.warehouse import apply_limits
 
 
@@ -47,6 +47,15 @@ def open_published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         NothingPublished: no run has published yet.
     """
     path = published_path(settings).resolve()
+    with duckdb.connect(str(path), read_only=True) as connection:
+        apply_limits(connection, scratch=Path(tempfile.gettempdir()))
+        yield connection
+
+
+@contextmanager
+def open_version(settings: Settings, version: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a kept version's own file read-only."""
+    path = version_path(settings, version)
     with duckdb.connect(str(path), read_only=True) as connection:
         apply_limits(connection, scratch=Path(tempfile.gettempdir()))
         yield connection
