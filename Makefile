@@ -12,7 +12,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test fuzz crash readers live ui lint audit format lock clean
+.PHONY: help run test fuzz crash readers live ui dashboard lint audit format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ live: $(VENV)/product.stamp ## run the nightly job in the live world (state in w
 
 ui: $(VENV)/product.stamp ## start the Dagster UI and daemon on loopback
 	@$(BIN)/smallcaps ui
+
+dashboard: $(VENV)/product.stamp ## start the dashboard over the published file on loopback
+	@$(BIN)/smallcaps dashboard
 
 test: $(VENV)/development.stamp ## run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --randomly-seed=$(SEED)

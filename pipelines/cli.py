@@ -276,6 +276,20 @@ def validate() -> None:
 
 
 @app.command()
+def dashboard(
+    port: Annotated[int, typer.Option("--port", help="Port on loopback.")] = 8501,
+    host: Annotated[str, typer.Option("--host", help="Address to bind; loopback.")] = "127.0.0.1",
+    world: WorldOption = None,
+) -> None:
+    """Start the dashboard over the published file; Ctrl-C stops it."""
+    from pipelines.ui import serve_dashboard
+
+    settings = _settings(world)
+    console.print(f"{settings.world} world: http://{host}:{port} (Ctrl-C stops it)")
+    raise typer.Exit(serve_dashboard(settings, host=host, port=port))
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option("--port", help="Port on loopback.")] = 3000,
     host: Annotated[str, typer.Option("--host", help="Address to bind; loopback.")] = "127.0.0.1",

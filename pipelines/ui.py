@@ -1,4 +1,4 @@
-"""Start Dagster's UI and daemon, and stop them so that no child is left behind.
+"""Start Dagster's UI and daemon, or the dashboard, and stop them with all their children.
 
 Which warehouse they show comes with the settings; the definitions come from workspace.yaml.
 """
@@ -11,10 +11,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 
 from pipelines.errors import ConfigurationError
 from pipelines.launch import WORKSPACE, clear_dead_runs, prepare_dagster_home
-from pipelines.settings import Settings, child_environment
+from pipelines.settings import PROJECT_DIR, Settings, child_environment
 
 GRACE_SECONDS = 20.0
 """Daemon threads and the code server take about 3 s to end; a run of theirs may take longer."""
@@ -39,6 +40,27 @@ def serve(settings: Settings, *, host: str, port: int) -> int:
     }
     command = [sys.executable, "-m", "dagster", "dev", "--workspace", str(WORKSPACE)]
     command += ["--host", host, "--port", str(port)]
+    return _run_until_told(command, environment)
+
+
+def serve_dashboard(settings: Settings, *, host: str, port: int) -> int:
+    """Run the dashboard in a process group of its own until it ends or we are told to stop.
+
+    Returns 0 after a stop that was asked for, else the exit code.
+
+    Raises:
+        ConfigurationError: the address cannot be had; another program listens there.
+    """
+    _check_free(host, port)
+    environment = child_environment(settings) | {"PYTHONPATH": str(PROJECT_DIR)}
+    command = [sys.executable, "-m", "streamlit", "run", str(PROJECT_DIR / "dashboard/app.py")]
+    command += [f"--server.address={host}", f"--server.port={port}", "--server.headless=true"]
+    command += ["--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]
+    command += ["--client.toolbarMode=minimal", "--client.showErrorDetails=none"]
+    return _run_until_told(command, environment)
+
+
+def _run_until_told(command: list[str], environment: Mapping[str, str]) -> int:
     asked: list[float] = []
 
     def stop(*_: object) -> None:

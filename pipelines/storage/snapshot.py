@@ -69,10 +69,21 @@ def query(settings: Settings, sql: str, values: Sequence[Any] = ()) -> pd.DataFr
         QueryRefused: DuckDB does not accept the statement; its message is DuckDB's own.
     """
     with open_published(settings) as connection:
-        try:
-            frame: pd.DataFrame = connection.execute(sql, list(values)).df()
-        except duckdb.Error as error:
-            raise QueryRefused(str(error)) from error
+        return run(connection, sql, values)
+
+
+def run(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()
+) -> pd.DataFrame:
+    """Run SQL on an opened file and return the rows.
+
+    Raises:
+        QueryRefused: DuckDB does not accept the statement; its message is DuckDB's own.
+    """
+    try:
+        frame: pd.DataFrame = connection.execute(sql, list(values)).df()
+    except duckdb.Error as error:
+        raise QueryRefused(str(error)) from error
     return frame
 
 

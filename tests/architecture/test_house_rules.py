@@ -80,7 +80,7 @@ def test_great_expectations_is_never_imported_at_module_level() -> None:
 
 LAYERS = {
     "errors": 0, "version": 2, "settings": 1, "exit_codes": 0,
-    "catalog": 2, "plots": 2, "statistics": 2, "sources": 3,
+    "catalog": 2, "plots": 2, "overview": 2, "statistics": 2, "sources": 3,
     "sample": 4, "storage": 4, "quality": 4,
     "night": 5, "fetchers": 6, "loading": 6, "past_nights": 6, "lineage": 7, "steps": 7,
     "publication": 8, "holdings_backfill": 8, "summary": 8, "alerts": 8, "alert_delivery": 9,

@@ -1,0 +1,34 @@
+"""The newest rows of the marts on which the four answers stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+from pipelines.overview import Overview
+
+_NEWEST = {
+    "valuation": "from marts.valuation_gaps where pair_id = 'small_vs_large' "
+    "and log_price_ratio is not null order by traded_on desc limit 1",
+    "breadth": "from marts.market_breadth where universe_id = 'russell_2000' and sector = 'all' "
+    "order by traded_on desc limit 1",
+    "flows": "from marts.flow_signals where group_id = 'small_cap' "
+    "and small_minus_large_flow_63d_pct is not null order by traded_on desc limit 1",
+    "macro": "from marts.macro_regime order by traded_on desc limit 1",
+}
+
+
+def read_overview(connection: duckdb.DuckDBPyConnection) -> Overview:
+    """Return the newest rows of an opened published file; an empty mart gives an empty row."""
+    signals = _rows(
+        connection, "from marts.signal_scorecard qualify traded_on = max(traded_on) over ()"
+    )
+    newest = {name: (_rows(connection, sql) or [{}])[0] for name, sql in _NEWEST.items()}
+    return Overview(signals={row["signal_id"]: row for row in signals}, **newest)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    result = connection.execute(sql)
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
