@@ -58,14 +58,17 @@ def lines(
     long = thin(frame)[[x, *names]].melt(x, var_name="column", value_name="value").dropna()
     long["name"] = long["column"].map(dict(names))
     order = list(names.values())
+    colours = alt.Scale(domain=order, range=list(PALETTE[: len(order)]))
     colour = alt.Color(
         "name:N",
-        scale=alt.Scale(domain=order, range=list(PALETTE[: len(order)])),
+        scale=colours,
         legend=_legend() if len(order) > 1 else None,
     )
     scale = alt.Scale(zero=zero)
-    axis_x = alt.X(f"{x}:T", title=None, axis=alt.Axis(format="%Y", tickCount=8, grid=False))
-    axis_y = alt.Y("value:Q", title=words.unit, scale=scale)
+    days = (long[x].max() - long[x].min()).days if len(long) else 0
+    form = "%Y" if days > 6 * 365 else "%b %Y"
+    axis_x = alt.X(f"{x}:T", title=None, axis=alt.Axis(format=form, tickCount=7, grid=False))
+    axis_y = alt.Y("value:Q", title=None, scale=scale)
     line = (
         alt.Chart(long)
         .mark_line(strokeWidth=1.6, clip=True)
@@ -89,7 +92,12 @@ def lines(
     label = (
         alt.Chart(ends)
         .mark_text(align="right", dy=-9, dx=4, fontWeight="bold", fontSize=12)
-        .encode(x=f"{x}:T", y="value:Q", color=colour, text=alt.Text("value:Q", format=",.1f"))
+        .encode(
+            x=f"{x}:T",
+            y="value:Q",
+            color=alt.Color("name:N", scale=colours, legend=None),
+            text=alt.Text("value:Q", format=",.1f"),
+        )
     )
     layers: list[alt.Chart] = []
     if shades is not None and len(shades) and len(long):
@@ -147,7 +155,7 @@ def bars(
         alt.Chart(data)
         .mark_bar(height={"band": 0.62})
         .encode(
-            x=alt.X(f"{value}:Q", title=words.unit),
+            x=alt.X(f"{value}:Q", title=None, axis=alt.Axis(tickCount=6)),
             y=y,
             color=alt.condition(f"datum['{value}'] >= 0", alt.value(BLUE), alt.value(ORANGE)),
             tooltip=[label, alt.Tooltip(f"{value}:Q", format=",.2f", title=words.unit)],

@@ -66,14 +66,19 @@ def chart(
         st.info("There are no rows for this chart in the published version.")
         return
     st.caption(f"{words.unit} · {source} · as of {reader.edition().as_of:%Y-%m-%d}")
-    st.altair_chart(drawn, use_container_width=True)
+    st.altair_chart(drawn, width="stretch")
     with st.expander("Table and downloads"):
         show_table(table, name)
 
 
 def show_table(table: pd.DataFrame, name: str, *, most: int = 1000) -> None:
     """Show a table (the newest rows of a long one) and offer all of it as CSV and as Parquet."""
-    st.dataframe(table.tail(most), hide_index=True)
+    shown = table.tail(most).copy()
+    for column in shown.select_dtypes("datetime"):
+        whole = shown[column].dropna()
+        if (whole == whole.dt.normalize()).all():
+            shown[column] = shown[column].dt.strftime("%Y-%m-%d")
+    st.dataframe(shown, hide_index=True)
     if len(table) > most:
         st.caption(f"The last {most:,} of {len(table):,} rows; the files hold all of them.")
     left, right = st.columns(2)

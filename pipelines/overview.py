@@ -183,7 +183,7 @@ def _helped(rows: Overview) -> Answer:
         evidence.append(
             f"Core PCE inflation {row['core_pce_yoy_pct']:.1f} % "
             f"({row['core_pce_observed_on']:%B %Y}), "
-            f"Fed target {row['fed_target_mid_pct']:.2f} %, {phase}."
+            f"Fed target {row['fed_target_mid_pct']:g} %, {phase}."
         )
     change = row.get("yield_10y_change_63d_pts")
     if row.get("yield_10y_pct") is not None and change is not None:

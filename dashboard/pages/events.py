@@ -23,8 +23,8 @@ def _body() -> None:
     horizon = panels.choose("Sessions after the event", HORIZONS, key="horizon")
     frame = reader.rows(
         "select replace(event_kind, '_', ' ') || case when universe_id = 'sp_500' "
-        "then ' S&P 500' else '' end || ' (' || n || ')' as event, mean_pct, mean_low_pct, mean_high_pct, "
-        "base_mean_pct, n, n_without_overlap, is_thin, share_small_beats_large_pct "
+        "then ' S&P 500' else '' end || ' (' || n || ')' as event, mean_pct, mean_low_pct, "
+        "mean_high_pct, base_mean_pct, n, n_without_overlap, is_thin, share_small_beats_large_pct "
         "from marts.event_study_summary where measure = 'relative_price' "
         "and horizon_sessions = ? order by mean_pct desc nulls last",
         int(horizon),

@@ -32,8 +32,12 @@ def _body() -> None:
         "from meta.source_status where is_stale or status not in ('fetched', 'unchanged') "
         "order by is_required desc, stale_since nulls last, feed, item"
     )
+    former = (stale["feed"] == "constituent_bars") & (stale["status"] == "unknown")
+    stale = stale[~former]
     title = "Every source is fresh" if stale.empty else f"{len(stale):,} items are stale or silent"
     st.subheader(title, anchor=False)
+    if former.any():
+        st.caption(f"{former.sum():,} former members without quotes are not counted.")
     if len(stale):
         panels.show_table(stale, "stale_sources")
     kept_out = reader.rows(
@@ -55,7 +59,7 @@ def _releases() -> None:
         "select series_id, observed_on, release_name, expected_on, expected_on_basis, arrived_on, "
         "days_late, replace(status, '_', ' ') as status from marts.release_calendar "
         "where status in ('late', 'never_seen', 'expected', 'known_hole') "
-        "order by status = 'expected', expected_on, series_id"
+        "order by status = 'known_hole', status = 'expected', expected_on, series_id"
     )
     late = int(calendar["status"].isin(["late", "never seen"]).sum())
     coming = calendar[calendar["status"] == "expected"]

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dashboard import charts, panels, reader
 
 FACTORS = ("yield_10y", "breakeven_10y", "dollar")
+NAMES = {
+    "yield_10y": "10-year yield",
+    "breakeven_10y": "10-year breakeven inflation",
+    "dollar": "dollar",
+}
 UNITS = {"yield_10y": "pct_per_pt", "breakeven_10y": "pct_per_pt", "dollar": "pct_per_pct"}
 
 
@@ -25,11 +30,11 @@ def _body() -> None:
         "qualify row_number() over (partition by fund_id order by traded_on desc) = 1 order by beta"
     )
     sure = frame[frame["t"].abs() >= 2]
-    title = f"No sector moves surely with the {factor.replace('_', ' ')}"
+    title = f"No sector moves surely with the {NAMES[factor]}"
     if len(sure):
         strongest = sure.loc[sure["t"].abs().idxmax()]
         title = (
-            f"{strongest['fund']} moves most surely with the {factor.replace('_', ' ')}: "
+            f"{strongest['fund']} moves most surely with the {NAMES[factor]}: "
             f"{strongest['beta']:+.1f} (t {strongest['t']:+.1f})"
         )
     words = charts.Words(
@@ -44,7 +49,8 @@ def _body() -> None:
     )
     weights = reader.rows(
         "with newest as (select universe_id, sector, weight_pct, as_of_on "
-        "from marts.sector_weights qualify as_of_on = max(as_of_on) over (partition by universe_id)) "
+        "from marts.sector_weights "
+        "qualify as_of_on = max(as_of_on) over (partition by universe_id)) "
         "select sector, "
         "max(weight_pct) filter (where universe_id = 'russell_2000') as russell_2000, "
         "max(weight_pct) filter (where universe_id = 'sp_500') as sp_500, "

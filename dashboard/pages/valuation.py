@@ -20,9 +20,9 @@ def _body() -> None:
     pair = panels.choose("Pair", PAIRS, key="pair")
     frame = reader.rows(
         "select traded_on, log_price_ratio_z, log_price_ratio_percentile, "
-        "price_ratio_drawdown_pct, pb_small_ratio, pb_large_ratio, pb_gap_pct, small_fair_value_gap_pct, "
-        "large_fair_value_gap_pct, is_book_reliable, pe_small_ratio, pe_large_ratio, "
-        "is_earnings_reliable, cape_ratio, cape_percentile "
+        "price_ratio_drawdown_pct, pb_small_ratio, pb_large_ratio, pb_gap_pct, "
+        "small_fair_value_gap_pct, large_fair_value_gap_pct, is_book_reliable, "
+        "pe_small_ratio, pe_large_ratio, is_earnings_reliable, cape_ratio, cape_percentile "
         "from marts.valuation_gaps where pair_id = ? order by traded_on",
         pair,
     )

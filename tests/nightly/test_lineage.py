@@ -42,7 +42,7 @@ def test_payloads_checks_and_publications_stand_behind_it(later_night: NightResu
     assert all("fred" in p.url and "api_key=" not in p.url for p in told.payloads)
     assert set(told.gates["status"]) <= {"passed", "warned"}
     assert len(told.gates) > 5
-    assert "unique_traded_on" in " ".join(told.checks["check_id"])
+    assert "dbt:unique_macro_regime_traded_on" in set(told.checks["check_id"])
     assert [c.is_same for c in told.carriers] == [True] * 3
     assert ("marts.macro_regime", "intermediate.int_macro_inputs_pivoted") in told.way
 
