@@ -1,15 +1,24 @@
 """Draw the pictures of the documentation from the published file of the sample world.
 
     smallcaps run                       # publishes the sample world
-    .venv/bin/python docs/make_images.py
+    .venv/bin/python docs/make_images.py             # overview.png
+    .venv/bin/python docs/make_images.py dashboard   # a picture of the dashboard's first page
+    .venv/bin/python docs/make_images.py lineage     # a picture of the graph in Dagster's UI
 
+The last two need Chromium.
 Only simulated data may be drawn: a picture of live figures would carry third-party data into the
 repository, so a live file is refused. What the figures mean is in `meta.data_dictionary`.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import matplotlib
@@ -21,6 +30,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from playwright.sync_api import sync_playwright
 
 from pipelines.settings import read_settings
 from pipelines.storage import snapshot
@@ -208,5 +218,55 @@ def _title(panel: Axes, text: str) -> None:
     panel.set_title(text, loc="left", fontsize=10.5, color=DARK, pad=5)
 
 
+def photograph(command: str, path: str, wait_for: str, target: Path, size: tuple[int, int]) -> None:
+    """Start a server of ours on a free port, photograph one page of it, and stop the server."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "pipelines.cli", command, "--port", str(port)],
+        start_new_session=True,
+    )
+    try:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.2)
+        with sync_playwright() as tool:
+            chromium = shutil.which("chromium")
+            browser = tool.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+            page.goto(f"http://127.0.0.1:{port}{path}")
+            page.wait_for_selector(wait_for, timeout=120_000)
+            page.wait_for_timeout(4000)
+            page.screenshot(path=str(target))
+            browser.close()
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=60)
+
+
+SCREENS = {
+    "dashboard": ("dashboard", "/", ".vega-embed svg", (1280, 1500)),
+    "lineage": ("ui", "/asset-groups", "text=published", (1800, 1500)),
+}
+
+
+def run(names: list[str]) -> int:
+    """Draw what is named; without names the chart of the README."""
+    if not names:
+        return main()
+    settings = read_settings()
+    if not snapshot.read_publication(settings)["is_simulated"]:
+        print("the published file is not simulated: its figures may not be drawn", file=sys.stderr)
+        return 2
+    for name in names:
+        command, path, wait_for, size = SCREENS[name]
+        photograph(command, path, wait_for, IMAGES / f"{name}.png", size)
+        print(IMAGES / f"{name}.png")
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(sys.argv[1:]))

@@ -58,7 +58,7 @@ def open_pair(older: Path, newer: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open two files read-only as `older` and `newer`.
 
     Raises:
-        StorageError: one of them cannot be opened.
+        StorageError: one of them cannot be opened, or lacks what is asked of it.
     """
     with duckdb.connect() as connection:
         for name, path in (("older", older), ("newer", newer)):
@@ -66,7 +66,11 @@ def open_pair(older: Path, newer: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 connection.execute(f"attach '{quoted(path)}' as {name} (read_only)")
             except duckdb.Error as error:
                 raise StorageError(f"{path} cannot be opened: {error}") from error
-        yield connection
+        try:
+            yield connection
+        except duckdb.Error as error:
+            told = str(error).splitlines()[0]
+            raise StorageError(f"{older} and {newer} cannot be compared: {told}") from error
 
 
 def read_version(connection: duckdb.DuckDBPyConnection, side: str, version: str) -> dict[str, Any]:
@@ -85,14 +89,23 @@ def read_version(connection: duckdb.DuckDBPyConnection, side: str, version: str)
 def mart_columns(
     connection: duckdb.DuckDBPyConnection, side: str
 ) -> dict[str, dict[str, tuple[str, bool]]]:
-    """Return each mart's columns with type and whether they are part of its grain."""
-    known = {
-        (table, column)
-        for table, column in connection.execute(
-            f"select table_name, column_name from {side}.meta.data_dictionary "  # noqa: S608
-            "where schema_name = 'marts' and is_key"
-        ).fetchall()
-    }
+    """Return each mart's columns with type and whether they are part of its grain.
+
+    A version that was published before grains were does not say; then no column is.
+    """
+    says_grain = connection.execute(
+        "select count(*) from duckdb_columns() where database_name = ? and schema_name = 'meta' "
+        "and table_name = 'data_dictionary' and column_name = 'is_key'",
+        [side],
+    ).fetchone()
+    known: set[tuple[str, str]] = set()
+    if says_grain is not None and says_grain[0]:
+        known = set(
+            connection.execute(
+                f"select table_name, column_name from {side}.meta.data_dictionary "  # noqa: S608
+                "where schema_name = 'marts' and is_key"
+            ).fetchall()
+        )
     found: dict[str, dict[str, tuple[str, bool]]] = {}
     for table, column, kind in connection.execute(
         "select table_name, column_name, data_type from duckdb_columns() "

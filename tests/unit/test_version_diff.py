@@ -6,6 +6,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -15,10 +16,10 @@ from pipelines.lineage.diff import VersionDiff, diff_versions, newest_two
 from pipelines.lineage.diff_text import diff_document, diff_markdown, headline
 from pipelines.lineage.reasons import explain_difference
 from pipelines.storage import meta
-from pipelines.storage.errors import NothingPublished
+from pipelines.storage.errors import NothingPublished, StorageError
 from pipelines.storage.publish import publish
 from pipelines.storage.version_diff import TableDifference
-from pipelines.storage.versions import find_version
+from pipelines.storage.versions import find_version, version_path
 from pipelines.storage.warehouse import open_build
 from tests.fakes.storage import settings_in
 
@@ -173,6 +174,21 @@ def test_other_code_is_named(settings: Any) -> None:
     [found] = compared(settings).differing
     assert found.reason == "code"
     assert "code 1 -> 2" in found.because
+
+
+def test_a_version_from_before_grains_were_published_is_compared_by_the_newer_ones(
+    settings: Any,
+) -> None:
+    publish_rows(settings, 5, [*BEFORE, ("IWM", day(5), 1.0, "in")], loaded=1)
+    older, newer = newest_two(settings)
+    path = version_path(settings, older)
+    path.chmod(0o644)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("alter table meta.data_dictionary drop column is_key")
+    [found] = diff_versions(settings, older, newer).differing
+    assert (found.difference.added_later, found.reason) == (1, "new data")
+    with pytest.raises(StorageError, match="does not say which columns name a row"):
+        diff_versions(settings, newer, older)
 
 
 @pytest.mark.parametrize(
