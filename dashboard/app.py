@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.pages import (
+from dashboard.views import (
     breadth,
     claims,
     events,

@@ -224,6 +224,8 @@ def _values(
     symbols = list(re.findall(r"\^?\b[A-Z]{3,5}\b", source))
     if "pair_id" in row:
         symbols = list(PAIR_SYMBOLS[row["pair_id"]])
+    elif "event_kind" in row:
+        symbols = [*INDEX_SYMBOLS.values(), "IWM", "SPY"]
     elif "index_id" in row:
         symbols = [INDEX_SYMBOLS[row["index_id"]]]
     elif "fund_id" in row:

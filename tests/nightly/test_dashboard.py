@@ -40,7 +40,7 @@ CHROMIUM = shutil.which("chromium")
 
 
 def draw(page: str) -> AppTest:
-    script = f"from dashboard.pages import {page}\n{page}.show()\n"
+    script = f"from dashboard.views import {page}\n{page}.show()\n"
     return AppTest.from_string(script, default_timeout=60).run()
 
 
