@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from pipelines.storage.contracts import RAW_TABLES
+from pipelines.storage.meta_tables import META_TABLES
 
 STAGING = Path(__file__).parents[2] / "dbt_project/models/staging"
 OPEN_READ_WRITE = """
@@ -47,10 +48,23 @@ def test_dbt_lets_go_of_the_file_after_a_failure_too(dbt_warehouse):
     dbt_warehouse.execute("create table raw.instrument_bars (symbol varchar)")
 
 
+def test_the_declared_record_of_signals_is_the_meta_table():
+    path = STAGING / "signals/_signals__sources.yml"
+    [source] = yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
+    [table] = source["tables"]
+    assert table["config"]["meta"]["dagster"]["asset_key"] == ["meta", "published_signals"]
+    written = META_TABLES["published_signals"]
+    assert [(c["name"], c["data_type"]) for c in table["columns"]] == [
+        (name, column.type) for name, column in written.items()
+    ]
+
+
 def test_the_declared_sources_are_the_raw_contracts():
     declared = {}
     for path in STAGING.glob("*/_*__sources.yml"):
         for source in yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]:
+            if source["name"] != "raw":
+                continue
             for table in source["tables"]:
                 assert table["config"]["meta"]["dagster"]["asset_key"] == ["raw", table["name"]]
                 declared[table["name"]] = [

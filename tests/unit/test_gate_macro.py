@@ -369,7 +369,10 @@ def test_a_read_of_most_of_the_history_is_judged_as_whole():
 def test_stale_series_are_warned_of():
     report = judge_values({d: 4.0 for d in DAYS if d <= "2024-05-20"})
     found = finding(report, "series_are_fresh")
-    assert found.examples == ("RATE: newest 2024-05-20, limit 7 days, stale since 2024-05-28",)
+    assert found.examples == (
+        "RATE: newest 2024-05-20, limit 7 days, stale since 2024-05-28; "
+        "the value of 2024-05-21 was due on 2024-05-22",
+    )
     assert found.severity == "warn"
 
 
