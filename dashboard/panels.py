@@ -12,10 +12,10 @@ import streamlit as st
 from dashboard import reader
 from dashboard.charts import Words
 from pipelines.errors import SmallcapsError
+from pipelines.sentences import SIMULATED
 from pipelines.storage.errors import NothingPublished
 
 LOOK_EVERY_S = 30
-SIMULATED = "Simulated data: no figure on this page is real."
 
 
 def page(title: str, body: Callable[[], None], *, lead: str = "") -> None:

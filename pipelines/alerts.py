@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines.sentences import find_troubles, say_day, say_ending, shorten
 from pipelines.settings import Settings
 from pipelines.storage.files import write_file
 from pipelines.storage.reports import RunReport
@@ -25,11 +26,6 @@ from pipelines.storage.reports import RunReport
 REMEMBERED_DAYS = 7
 MOST_CAUSES = 20
 """More than anybody reads; the rest is counted, and stands where the link leads."""
-LONGEST_FINDING = 500
-
-UNKNOWN_IS_NORMAL = frozenset({"constituent_bars", "sec_frames"})
-"""Feeds in which an unknown item is daily life: some 200 former members have no quotes any more,
-and a tag that no company used in a period has no frame of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +68,22 @@ def describe_failure(
     if report is not None:
         status = report.status
         causes = tuple(
-            Cause(str(row["check_id"]), _short(row["finding"]), _count(row["failing_rows"]))
+            Cause(str(row["check_id"]), shorten(row["finding"]), _count(row["failing_rows"]))
             for row in _rows(report.failed)
         )
         if not causes and status == "required_missing":
             causes = tuple(
                 Cause(
                     f"required:{row['feed']}.{row['item']}",
-                    f"newest {_day(row['newest_on'])}, too old since {_day(row['stale_since'])}",
+                    f"newest {say_day(row['newest_on'])}, "
+                    f"too old since {say_day(row['stale_since'])}",
                 )
                 for row in _rows(report.behind)
                 if row["is_required"] and row["is_stale"]
             )
-    said = _short(error) or "the run ended before its last step"
+    said = shorten(error) or "the run ended before its last step"
     return Alert(
-        title=f"smallcaps: nothing published, the run {status.replace('_', ' ')}",
+        title=f"smallcaps: {say_ending(status)}",
         world=settings.world,
         as_of=report.as_of if report is not None else None,
         run_id=run_id,
@@ -103,18 +100,8 @@ def describe_degraded(
 
     One cause a feed and kind of trouble, with its items: a provider that is down is one cause.
     """
-    found: dict[str, list[str]] = {}
-    for row in _rows(behind):
-        silent = row["status"] in ("unavailable", "broken", "refused", "unknown")
-        if silent and not (row["status"] == "unknown" and row["feed"] in UNKNOWN_IS_NORMAL):
-            found.setdefault(f"degraded:{row['feed']}:{row['status']}", []).append(
-                f"{row['item']} ({_short(row['detail'] or 'no reason given')})"
-            )
-        elif row["is_stale"]:
-            found.setdefault(f"degraded:{row['feed']}:stale", []).append(
-                f"{row['item']} (newest {_day(row['newest_on'])})"
-            )
-    if not found:
+    troubles = find_troubles(_rows(behind))
+    if not troubles:
         return None
     return Alert(
         title="smallcaps: published, with sources that are silent or stale",
@@ -123,7 +110,10 @@ def describe_degraded(
         run_id=run_id,
         link=run_link(settings, run_id),
         still_published=still_published,
-        causes=tuple(Cause(r, _short(", ".join(i)), len(i)) for r, i in sorted(found.items())),
+        causes=tuple(
+            Cause(f"degraded:{t.feed}:{t.kind}", shorten(", ".join(t.items)), len(t.items))
+            for t in troubles
+        ),
     )
 
 
@@ -216,11 +206,6 @@ def _rows(frame: pd.DataFrame) -> Iterable[Mapping[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in records]
 
 
-def _short(text: object) -> str:
-    line = " ".join(str(text).split())
-    return line if len(line) <= LONGEST_FINDING else f"{line[:LONGEST_FINDING]} …"
-
-
 def _without_numbers(text: str) -> str:
     """Return a message without what differs from run to run: ids, counts, times."""
     return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+", "#", text)[:120]
@@ -228,7 +213,3 @@ def _without_numbers(text: str) -> str:
 
 def _count(value: object) -> int:
     return int(value) if isinstance(value, int | float) and value == value else 0
-
-
-def _day(value: Any) -> str:
-    return "never" if pd.isna(value) else f"{value:%Y-%m-%d}"

@@ -223,6 +223,25 @@ def where() -> None:
 
 
 @app.command()
+def report(
+    version: Annotated[
+        str, typer.Option("--version", help="A kept version, or a beginning of its name.")
+    ] = "current",
+    pdf: Annotated[bool, typer.Option("--pdf", help="The PDF instead of the HTML file.")] = False,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Open it in this machine's viewer.")
+    ] = False,
+) -> None:
+    """Print the path of a version's report."""
+    from pipelines.report.make import find_report
+
+    path = find_report(_settings(), version, pdf=pdf)
+    typer.echo(path)
+    if open_ and typer.launch(str(path)) != 0:
+        raise ConfigurationError("--open: this machine has no viewer for it")
+
+
+@app.command()
 def doctor(world: WorldOption = None) -> None:
     """Check keys, disk, locks, versions and freshness, each with what to do."""
     from pipelines.console import print_doctor

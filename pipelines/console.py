@@ -14,13 +14,14 @@ from rich.table import Table
 
 from pipelines.catalog.models import load_catalog
 from pipelines.errors import ConfigurationError, SmallcapsError
+from pipelines.sentences import SIMULATED
 from pipelines.settings import Settings
 from pipelines.storage import snapshot
 from pipelines.storage.errors import NothingPublished, WarehouseBusy
 from pipelines.storage.landing_log import read_log
 from pipelines.storage.reports import read_behind, read_runs
 from pipelines.storage.warehouse import read_build
-from pipelines.summary import SIMULATED, behind_table
+from pipelines.summary import behind_table
 
 FREE_GB_WANTED = 5.0
 """A first live load lands about 0.5 GB and each published version copies the marts."""

@@ -236,22 +236,40 @@ PLOTS: Mapping[str, Plot] = {
 def draw_markdown(plot: Plot, frame: pd.DataFrame) -> str:
     """Return the picture as Markdown with the PNG inside; says so where there is nothing to draw.
 
+    64 colours are enough for four lines and letters (with 32 two lines of a legend looked alike):
+    20 kB a picture in the event log, not 60.
+    """
+    png = draw_png(plot, frame, colours=64)
+    if png is None:
+        return "nothing to draw yet"
+    return f"![{plot.title}](data:image/png;base64,{base64.b64encode(png).decode()})"
+
+
+def draw_png(
+    plot: Plot, frame: pd.DataFrame, *, dpi: int = 90, colours: int = 256, titled: bool = True
+) -> bytes | None:
+    """Return the picture as PNG, 7.5 inches wide, or None where there is nothing to draw.
+
     The figure is made without pyplot, so that no state outlives it.
     """
     frame = frame.dropna(how="all", axis="columns").dropna(how="all")
     if frame.empty or len(frame.columns) < 2:
-        return "nothing to draw yet"
+        return None
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL import Image
 
     x, values = frame.columns[0], list(frame.columns[1:])
     height = 0.8 + 0.2 * len(frame) if plot.kind == "table" else 3.2
-    figure = Figure(figsize=(7.5, height), dpi=90, layout="constrained")
+    figure = Figure(figsize=(7.5, height), dpi=dpi, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     if plot.kind == "bars":
-        axes.barh(frame[x].astype(str), frame[values[0]].astype(float), color=COLOURS[0])
+        axes.barh(
+            frame[x].astype(str).str.replace("_", " "),
+            frame[values[0]].astype(float),
+            color=COLOURS[0],
+        )
         axes.set_xlabel(plot.unit)
     elif plot.kind == "table":
         _draw_table(axes, frame, plot.unit)
@@ -261,23 +279,28 @@ def draw_markdown(plot: Plot, frame: pd.DataFrame) -> str:
     else:
         for place, name in enumerate(values):
             colour = COLOURS[place % len(COLOURS)]
-            axes.plot(frame[x], frame[name].astype(float), color=colour, lw=1.2, label=name)
+            axes.plot(
+                frame[x],
+                frame[name].astype(float),
+                color=colour,
+                lw=1.2,
+                label=name.replace("_", " "),
+            )
         axes.set_ylabel(plot.unit)
         axes.legend(frameon=False, fontsize=8)
     if plot.zero_line:
         line = axes.axhline if plot.kind == "lines" else axes.axvline
         line(0, color="#555555", lw=0.8)
-    axes.set_title(plot.title, fontsize=10, loc="left")
+    if titled:
+        axes.set_title(plot.title, fontsize=10, loc="left")
     axes.tick_params(labelsize=8)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     canvas.draw()
-    # 64 colours are enough for four lines and letters (with 32 two lines of a legend looked alike):
-    # 20 kB a picture in the event log, not 60.
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     png = io.BytesIO()
-    picture.quantize(64).save(png, format="png", optimize=True)
-    return f"![{plot.title}](data:image/png;base64,{base64.b64encode(png.getvalue()).decode()})"
+    picture.quantize(colours).save(png, format="png", optimize=True)
+    return png.getvalue()
 
 
 def _draw_table(axes: Axes, frame: pd.DataFrame, legend: str) -> None:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from pipelines.catalog.models import Catalog
 from pipelines.night import DBT_TAGS_OF_BRANCH, FEEDS_OF_BRANCH, Night
+from pipelines.report.make import write_report
 from pipelines.steps import gate_check_id
 from pipelines.storage import meta
 from pipelines.storage.errors import PublishRefused, RequiredDataMissing
@@ -57,6 +58,7 @@ def publish_night(night: Night, manifest: Manifest) -> Publication:
             restricted_columns=restricted_columns(dictionary),
             home=night.home,
             lineage=table_lineage(manifest),
+            finish=lambda path, version: write_report(night.home or night.settings, path, version),
         )
         status = "rebuilt_past" if night.is_rebuild else "published"
     except RequiredDataMissing:

@@ -16,29 +16,26 @@ from rich.table import Table
 from pipelines.exit_codes import Exit
 from pipelines.lineage.diff import diff_versions, newest_two
 from pipelines.lineage.diff_text import short_tables
+from pipelines.overview import answer_overview
+from pipelines.report.make import HTML_NAME
+from pipelines.sentences import SIMULATED, say_checks, say_day, say_ending
 from pipelines.settings import Settings
 from pipelines.storage import meta, snapshot
 from pipelines.storage.errors import NothingPublished, StorageError
+from pipelines.storage.overview_rows import read_overview_of
 from pipelines.storage.reports import RunReport, read_rebuilt, read_run_report
 from pipelines.storage.versions import version_path
 from pipelines.storage.warehouse import open_build
 
 log = logging.getLogger("pipelines.steps")
 
-SIMULATED = "SIMULATED DATA: nothing here is a real price, rate or fund"
 EXIT_OF_STATUS = {
     "published": Exit.PUBLISHED,
     "rebuilt_past": Exit.PUBLISHED,
     "required_missing": Exit.REQUIRED_MISSING,
     "misconfigured": Exit.USAGE,
 }
-TITLES = {
-    "published": "[bold green]published[/]",
-    "rebuilt_past": "[bold green]rebuilt[/]",
-    "refused": "[bold red]not published: a gate refused[/]",
-    "required_missing": "[bold red]not published: a required dataset is too old[/]",
-    "misconfigured": "[bold red]not published: wrong configuration[/]",
-}
+GOOD = ("published", "rebuilt_past")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +82,10 @@ def print_summary(settings: Settings, conclusion: Conclusion, console: Console) 
     published = conclusion.exit_code is Exit.PUBLISHED
     if settings.world == "sample":
         console.print(f"[bold yellow]{SIMULATED}[/]")
-    title = TITLES.get(report.status, "[bold red]not published: a step failed[/]")
+    colour = "green" if report.status in GOOD else "red"
+    title = f"[bold {colour}]{say_ending(report.status)}[/]"
     console.print(f"{title}  {settings.world} world, as of {report.as_of}, run {report.run_id}")
-    console.print(
-        f"checks: {report.passed} passed, {len(report.warned)} warned, {len(report.failed)} failed"
-    )
+    console.print(say_checks(report.passed, len(report.warned), len(report.failed)))
     if len(report.batches):
         console.print(_batches(report.batches))
     if len(report.failed):
@@ -111,10 +107,13 @@ def print_summary(settings: Settings, conclusion: Conclusion, console: Console) 
     if not published or conclusion.rebuilt is not None:
         console.print(f"still published: {conclusion.current}", soft_wrap=True)
         return
+    for answer in answer_overview(read_overview_of(conclusion.current)):
+        console.print(f"{answer.title} [bold]{answer.word}[/]: {escape(answer.sentence)}")
     console.print(_row_counts(settings))
     for table in since_the_version_before(settings):
         console.print(table)
     console.print(f"file: [bold]{conclusion.current}[/]", soft_wrap=True)
+    console.print(f"report: {conclusion.current.with_name(HTML_NAME)}", soft_wrap=True)
     console.print("read it: smallcaps query \"from marts.market_breadth where sector = 'all'\"")
     console.print("         or open the file read-only in any DuckDB client; see docs/read.md")
 
@@ -134,11 +133,16 @@ def behind_table(behind: pd.DataFrame, *, most: int = 15) -> Table:
     for name in ("feed", "item", "newest", "stale", "why"):
         table.add_column(name, overflow="fold")
     for row in _rows(behind.head(most)):
-        newest = "never" if pd.isna(row["newest_on"]) else f"{row['newest_on']:%Y-%m-%d}"
         since = f"since {row['stale_since']:%Y-%m-%d}" if pd.notna(row["stale_since"]) else "yes"
         why = f"{row['status']}: {row['detail']}" if row["detail"] else row["status"]
         item = f"{row['item']} (required)" if row["is_required"] else row["item"]
-        table.add_row(row["feed"], item, newest, since if row["is_stale"] else "no", escape(why))
+        table.add_row(
+            row["feed"],
+            item,
+            say_day(row["newest_on"]),
+            since if row["is_stale"] else "no",
+            escape(why),
+        )
     if len(behind) > most:
         table.caption = f"and {len(behind) - most} more in meta.source_status"
     return table

@@ -8,7 +8,7 @@ import dagster as dg
 
 from pipelines.defs.funds.backfill import BACKFILL_KEY
 from pipelines.defs.past.definitions import PAST_KEY
-from pipelines.defs.publish.definitions import PUBLISHED_KEY
+from pipelines.defs.publish.definitions import PUBLISHED_KEY, REPORT_KEY
 from pipelines.night import BRANCHES, DBT_TAGS_OF_BRANCH
 from pipelines.resources import NightResource
 from pipelines.settings import read_settings
@@ -39,7 +39,7 @@ nightly = dg.define_asset_job(
 def _branch_job(branch: str) -> Any:
     raw = dg.AssetSelection.groups(branch)
     models = dg.AssetSelection.groups(*DBT_TAGS_OF_BRANCH[branch])
-    publish = dg.AssetSelection.assets(PUBLISHED_KEY)
+    publish = dg.AssetSelection.assets(PUBLISHED_KEY, REPORT_KEY)
     return dg.define_asset_job(
         f"nightly_{branch}",
         selection=(raw | models | publish) & EVERYTHING,

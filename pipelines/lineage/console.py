@@ -17,9 +17,9 @@ from pipelines.errors import ConfigurationError
 from pipelines.lineage.diff import diff_versions, newest_two
 from pipelines.lineage.diff_text import diff_document, diff_markdown, headline, short_tables
 from pipelines.lineage.explain import Explanation, explain
+from pipelines.sentences import SIMULATED
 from pipelines.settings import Settings
 
-SIMULATED = "SIMULATED DATA: no figure here is real"
 _HIDDEN = ("run_id", "payload_sha256", "fetched_at")
 
 

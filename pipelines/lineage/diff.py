@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from pipelines.lineage.reasons import explain_difference
 from pipelines.settings import Settings
@@ -84,6 +85,15 @@ def diff_versions(settings: Settings, older: str, newer: str) -> VersionDiff:
     """
     names = find_version(settings, older), find_version(settings, newer)
     paths = [version_path(settings, name) for name in names]
+    return diff_files(names, (paths[0], paths[1]))
+
+
+def diff_files(names: tuple[str, str], paths: tuple[Path, Path]) -> VersionDiff:
+    """Compare two versions, the older one first, wherever their files lie.
+
+    Raises:
+        StorageError: a file cannot be opened, or says of a mart not which columns name a row.
+    """
     with open_pair(*paths) as connection:
         facts = []
         for side, name in zip(("older", "newer"), names, strict=True):

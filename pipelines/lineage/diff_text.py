@@ -10,7 +10,7 @@ from rich.table import Table
 from pipelines.lineage.diff import VersionDiff, VersionFacts
 from pipelines.storage.version_diff import Change
 
-_COLUMNS = ("mart", "rows", "added", "removed", "changed", "why")
+COLUMNS = ("mart", "rows", "added", "removed", "changed", "why")
 
 
 def headline(diff: VersionDiff) -> str:
@@ -28,11 +28,11 @@ def short_tables(diff: VersionDiff, *, most: int = 20) -> list[Table]:
     if diff.is_equal:
         return []
     table = Table(title=headline(diff), title_justify="left")
-    for name in _COLUMNS:
+    for name in COLUMNS:
         table.add_column(name, justify="left" if name in ("mart", "why") else "right")
-    for row in _rows(diff)[:most]:
+    for row in differing_rows(diff)[:most]:
         table.add_row(*row)
-    changes = _changes(diff)[:8]
+    changes = changed_cells(diff)[:8]
     if not changes:
         return [table]
     largest = Table(title="largest changes of rows that both have", title_justify="left")
@@ -48,10 +48,10 @@ def diff_markdown(diff: VersionDiff) -> str:
     lines = [f"# {headline(diff)}", ""]
     if diff.is_equal:
         return "\n".join(lines)
-    lines += [f"| {' | '.join(_COLUMNS)} |", f"|{'---|' * len(_COLUMNS)}"]
-    lines += [f"| {' | '.join(row)} |" for row in _rows(diff)]
+    lines += [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
+    lines += [f"| {' | '.join(row)} |" for row in differing_rows(diff)]
     lines += ["", *(f"- **{t.difference.table}**: {t.because}" for t in diff.differing)]
-    if changes := _changes(diff):
+    if changes := changed_cells(diff):
         lines += ["", "| mart | row | column | before | now |", "|---|---|---|---|---|"]
         lines += [f"| {' | '.join(cells)} |" for cells in changes]
     return "\n".join(lines)
@@ -75,7 +75,8 @@ def _name(facts: VersionFacts) -> str:
     return f"{facts.version} (as of {facts.as_of}{', rebuilt' if facts.is_rebuild else ''})"
 
 
-def _rows(diff: VersionDiff) -> list[tuple[str, ...]]:
+def differing_rows(diff: VersionDiff) -> list[tuple[str, ...]]:
+    """Return the cells of `COLUMNS` for each mart that differs."""
     return [
         (
             t.difference.table.removeprefix("marts."),
@@ -89,7 +90,8 @@ def _rows(diff: VersionDiff) -> list[tuple[str, ...]]:
     ]
 
 
-def _changes(diff: VersionDiff) -> list[tuple[str, ...]]:
+def changed_cells(diff: VersionDiff) -> list[tuple[str, ...]]:
+    """Return mart, row, column, value before and now of the largest changes."""
     return [
         (
             t.difference.table.removeprefix("marts."),

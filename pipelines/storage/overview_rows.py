@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from pipelines.overview import Overview
+from pipelines.storage.errors import StorageError
 
 _NEWEST = {
     "valuation": "from marts.valuation_gaps where pair_id = 'small_vs_large' "
@@ -26,6 +28,19 @@ def read_overview(connection: duckdb.DuckDBPyConnection) -> Overview:
     )
     newest = {name: (_rows(connection, sql) or [{}])[0] for name, sql in _NEWEST.items()}
     return Overview(signals={row["signal_id"]: row for row in signals}, **newest)
+
+
+def read_overview_of(path: Path) -> Overview:
+    """Return the newest rows of a version's file.
+
+    Raises:
+        StorageError: it cannot be read, or was published before one of the marts was.
+    """
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            return read_overview(connection)
+    except duckdb.Error as error:
+        raise StorageError(f"{path} cannot be read: {error}") from error
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -80,13 +80,16 @@ def publish(
     published_at: datetime | None = None,
     home: Settings | None = None,
     lineage: Sequence[tuple[str, str]] = (),
+    finish: Callable[[Path, str], object] | None = None,
 ) -> Publication:
     """Publish the build's marts and meta as a new version, and show it to readers last.
 
     `marts` maps `schema.table` to (column, type) for every dbt model that is published; one that
     the build does not have (a branch never run) becomes an empty table. `restricted_columns` are
     nulled when the settings ask for it. `dictionary` has the columns of meta.data_dictionary,
-    `lineage` is (table, table that it reads).
+    `lineage` is (table, table that it reads). `finish` is called with the verified file and the
+    version's name, and may write more files beside it: a version is whole before anybody sees it,
+    and what `finish` raises publishes nothing.
 
     With `home` a past day is published: `settings` are those of the copy in which it was rebuilt,
     `home` those of the warehouse whose versions it lies beside. The link stays, no version is
@@ -142,8 +145,11 @@ def publish(
             finally:
                 build.execute("detach candidate")
             verify_candidate(path, counts)
-            path.chmod(0o444)
-            sync_file(path)
+            if finish is not None:
+                finish(path, version)
+            for part in folder.iterdir():
+                part.chmod(0o444)
+                sync_file(part)
             sync_folder(folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

@@ -79,13 +79,13 @@ def test_great_expectations_is_never_imported_at_module_level() -> None:
 
 
 LAYERS = {
-    "errors": 0, "version": 2, "settings": 1, "exit_codes": 0,
+    "errors": 0, "version": 2, "settings": 1, "exit_codes": 0, "sentences": 0,
     "catalog": 2, "plots": 2, "overview": 2, "statistics": 2, "sources": 3,
     "sample": 4, "storage": 4, "quality": 4,
     "night": 5, "fetchers": 6, "loading": 6, "past_nights": 6, "lineage": 7, "steps": 7,
-    "publication": 8, "holdings_backfill": 8, "summary": 8, "alerts": 8, "alert_delivery": 9,
-    "console": 9, "resources": 9, "defs": 10, "definitions": 11, "rebuild": 11, "launch": 12,
-    "ui": 13, "cli": 14,
+    "report": 8, "holdings_backfill": 8, "publication": 9, "summary": 9, "alerts": 8,
+    "alert_delivery": 9, "console": 10, "resources": 10, "defs": 11, "definitions": 12,
+    "rebuild": 12, "launch": 13, "ui": 14, "cli": 15,
 }  # fmt: skip
 
 

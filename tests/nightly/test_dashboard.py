@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pipelines.sentences import SIMULATED
 from pipelines.settings import PROJECT_DIR, child_environment
 from pipelines.storage.versions import current_version, list_versions, repoint
 from tests.fakes.nights import NightResult
@@ -59,7 +60,7 @@ def test_a_page_is_drawn_says_that_it_is_simulated_and_which_version_it_shows(
     app = draw(page)
     assert not app.exception
     assert not app.error
-    assert app.warning[0].value == "Simulated data: no figure on this page is real."
+    assert app.warning[0].value == SIMULATED
     assert app.title[0].value == PAGES[page]
     version = current_version(shown.settings)
     assert f"version {version}" in app.caption[-2].value

@@ -107,7 +107,7 @@ def failure(settings: Settings, *checks: str, error: str = "") -> Alert:
 def test_a_failure_names_rule_rows_what_is_published_and_the_run(tmp_path: Path) -> None:
     alert = failure(settings_of(tmp_path), "gate:fred_observations.no_value_jumps")
     assert as_json(alert) == {
-        "title": "smallcaps: nothing published, the run refused",
+        "title": "smallcaps: not published: a gate refused",
         "world": "live",
         "as_of": "2025-10-10",
         "run_id": "run-1",
@@ -264,7 +264,7 @@ def test_mail_arrives_with_subject_text_and_login(tmp_path: Path) -> None:
         )
         assert send(settings, failure(settings, "gate:a.b")) == ["mail"]
     assert box.logins == ["me p@ss"]
-    assert "Subject: smallcaps: nothing published, the run refused" in box.messages[0]
+    assert "Subject: smallcaps: not published: a gate refused" in box.messages[0]
     assert "From: a@example.org\nTo: b@example.org" in box.messages[0]
     assert "- gate:a.b (2 rows)" in box.messages[0]
 

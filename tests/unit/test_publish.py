@@ -212,6 +212,31 @@ def test_a_stale_required_dataset_stops_the_publication_and_a_stale_other_does_n
     assert len(list_versions(settings)) == 1
 
 
+def test_what_finishes_a_version_lies_in_it_before_it_is_shown(settings) -> None:
+    seen = []
+
+    def finish(path, version) -> None:
+        seen.append((version, (settings.published_dir / "current").exists()))
+        (path.parent / "report.html").write_text("told")
+
+    publication = publish_build(settings, finish=finish)
+    assert seen == [(publication.version, False)]
+    report = settings.published_dir / "current" / "report.html"
+    assert (report.read_text(), stat.S_IMODE(report.stat().st_mode)) == ("told", 0o444)
+
+
+def test_a_version_that_cannot_be_finished_is_not_published(settings) -> None:
+    first = publish_build(settings).version
+
+    def finish(path, version) -> None:
+        raise StorageError("the report cannot be written")
+
+    with pytest.raises(StorageError, match="report"):
+        publish_build(settings, finish=finish)
+    assert current_version(settings) == first
+    assert [p.name for p in (settings.published_dir / "versions").iterdir()] == [first]
+
+
 def test_a_required_item_that_another_feed_brings_is_not_missing(settings) -> None:
     rows = [
         meta.SourceStatus(

@@ -10,6 +10,7 @@ from pipelines.defs.gates import (
     code_references,
     never_again_what_is_misconfigured,
 )
+from pipelines.defs.publish.report_facts import report_metadata
 from pipelines.publication import publish_night
 from pipelines.resources import NightResource
 from pipelines.settings import PACKAGE_DIR
@@ -56,6 +57,7 @@ def past_days(
             "as_of": f"{day}",
             "tests": tests,
             "dagster/row_count": sum(publication.row_counts.values()),
+            **report_metadata(publication.path),
         }
     )
 

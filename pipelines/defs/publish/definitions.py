@@ -1,15 +1,19 @@
 """The publication as an asset: the end of every night."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from pipelines.defs.dbt.definitions import MANIFEST
 from pipelines.defs.dbt.translator import TRANSLATOR
 from pipelines.defs.gates import OWNERS, POOL, asset_tags, code_references
+from pipelines.defs.publish.report_facts import report_metadata
 from pipelines.publication import PUBLISHED_SCHEMAS, publish_night
 from pipelines.resources import NightResource
 from pipelines.settings import PACKAGE_DIR
 
 PUBLISHED_KEY = dg.AssetKey(["published", "warehouse"])
+REPORT_KEY = dg.AssetKey(["published", "report"])
 
 _PUBLISHED_MODELS = [
     TRANSLATOR.get_asset_key(node)
@@ -18,28 +22,53 @@ _PUBLISHED_MODELS = [
 ]
 
 
-@dg.asset(
-    key=PUBLISHED_KEY,
-    deps=_PUBLISHED_MODELS,
-    group_name="published",
-    kinds={"duckdb"},
-    owners=OWNERS,
+@dg.multi_asset(
+    name="published__warehouse",
+    specs=[
+        dg.AssetSpec(
+            PUBLISHED_KEY,
+            deps=_PUBLISHED_MODELS,
+            description=(
+                "One version of the marts and of meta, in a DuckDB file of its own, verified and "
+                "then linked.\n\nNothing is published unless every named check ran and passed in "
+                "this very run, whatever the run's colour says. Readers open "
+                "`published/current/warehouse.duckdb`; the newest seven versions are kept, and "
+                "`smallcaps publish --rollback` repoints the link."
+            ),
+            group_name="published",
+            kinds={"duckdb"},
+            owners=OWNERS,
+            tags=asset_tags("published", "all"),
+            metadata=code_references(
+                PACKAGE_DIR / "publication.py", PACKAGE_DIR / "storage/publish.py"
+            ),
+        ),
+        dg.AssetSpec(
+            REPORT_KEY,
+            deps=_PUBLISHED_MODELS,
+            description=(
+                "The night for people: one self-contained HTML file and a PDF of it beside the "
+                "version's file.\n\nThe four answers, what changed since the version before, "
+                "signals with their evidence, checks, sources, claims. It is made from the "
+                "verified file before the link moves, so a version that readers see is whole."
+            ),
+            group_name="published",
+            kinds={"html"},
+            owners=OWNERS,
+            tags=asset_tags("published", "all"),
+            metadata=code_references(PACKAGE_DIR / "report/make.py"),
+        ),
+    ],
     pool=POOL,
-    tags=asset_tags("published", "all"),
-    metadata=code_references(PACKAGE_DIR / "publication.py", PACKAGE_DIR / "storage/publish.py"),
 )
 def published_warehouse(
     context: dg.AssetExecutionContext, night: NightResource
-) -> dg.MaterializeResult[None]:
-    """One version of the marts and of meta, in a DuckDB file of its own, verified and then linked.
-
-    Nothing is published unless every named check ran and passed in this very run, whatever the
-    run's colour says. Readers open `published/current/warehouse.duckdb`; the newest seven versions
-    are kept, and `smallcaps publish --rollback` repoints the link.
-    """
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Publish one version, with its report, or nothing."""
     publication = publish_night(night.begin(context.run.run_id), MANIFEST)
     rows = "\n".join(f"| {table} | {n:,} |" for table, n in publication.row_counts.items())
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
+        asset_key=PUBLISHED_KEY,
         metadata={
             "version": publication.version,
             "path": dg.MetadataValue.path(str(publication.path)),
@@ -47,8 +76,9 @@ def published_warehouse(
             "checks_warned": publication.checks_warned,
             "dagster/row_count": sum(publication.row_counts.values()),
             "rows": dg.MetadataValue.md(f"| table | rows |\n|---|---:|\n{rows}"),
-        }
+        },
     )
+    yield dg.MaterializeResult(asset_key=REPORT_KEY, metadata=report_metadata(publication.path))
 
 
 defs = dg.Definitions(assets=[published_warehouse])
