@@ -29,7 +29,7 @@ ui: $(VENV)/product.stamp ## start the Dagster UI and daemon on loopback
 dashboard: $(VENV)/product.stamp ## start the dashboard over the published file on loopback
 	@$(BIN)/smallcaps dashboard
 
-test: $(VENV)/development.stamp ## run all tests
+test: $(VENV)/development.stamp $(VENV)-node/stamp ## run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --randomly-seed=$(SEED)
 
 fuzz: $(VENV)/development.stamp ## break a million payloads and see that only typed errors come out (20 to 60 minutes)
@@ -64,7 +64,7 @@ lock: $(VENV)/uv.stamp ## write the lock files anew from pyproject.toml
 		--custom-compile-command "make lock" - -o requirements/duckdb2.txt
 
 clean: ## remove the environment and all state of the default warehouse
-	rm -rf $(VENV) $(VENV)-duckdb2 dbt_project/target dbt_project/logs logs warehouse/landing warehouse/build warehouse/published warehouse/live
+	rm -rf $(VENV) $(VENV)-duckdb2 $(VENV)-node dbt_project/target dbt_project/logs logs warehouse/landing warehouse/build warehouse/published warehouse/live
 	find warehouse/dagster_home -mindepth 1 ! -name dagster.yaml -delete
 
 # --- the environment: uv from the lock file, plain pip where uv cannot be had ----------------
@@ -85,6 +85,12 @@ $(VENV)/product.stamp: requirements/product.txt pyproject.toml $(VENV)/uv.stamp
 $(VENV)-duckdb2/stamp: requirements/duckdb2.txt $(VENV)/uv.stamp
 	@test -x $(VENV)-duckdb2/bin/python || $(PYTHON) -m venv $(VENV)-duckdb2
 	@$(BIN)/uv pip install -q --python $(VENV)-duckdb2/bin/python --require-hashes -r requirements/duckdb2.txt
+	@touch $@
+
+# The Node client that a test reads with; where there is no npm, that test says so and is skipped.
+$(VENV)-node/stamp: tests/clients/node/package-lock.json
+	@mkdir -p $(VENV)-node && cp tests/clients/node/* $(VENV)-node/
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix $(VENV)-node; fi
 	@touch $@
 
 $(VENV)/development.stamp: requirements/development.txt pyproject.toml $(VENV)/uv.stamp

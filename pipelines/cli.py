@@ -309,6 +309,33 @@ def dashboard(
 
 
 @app.command()
+def serve(
+    port: Annotated[int, typer.Option("--port", help="Port.")] = 9494,
+    host: Annotated[str, typer.Option("--host", help="Address to bind; loopback.")] = "127.0.0.1",
+    open_to_network: Annotated[
+        bool,
+        typer.Option("--open-to-network", help="Allow another --host; the protocol has no TLS."),
+    ] = False,
+    world: WorldOption = None,
+) -> None:
+    """Serve the published file read-only to remote DuckDB clients (Quack); Ctrl-C stops it."""
+    from pipelines.storage.serving import LOOPBACK
+    from pipelines.ui import serve_readers
+
+    settings = _settings(world)
+    if host not in LOOPBACK and not open_to_network:
+        raise ConfigurationError(
+            f"--host {host}: is not loopback and the protocol has no TLS; put a proxy with TLS "
+            f"before a loopback port, or say --open-to-network"
+        )
+
+    def tell(version: str) -> None:
+        console.print(f"{settings.world} world: {version} at quack:{host}:{port}", soft_wrap=True)
+
+    raise typer.Exit(serve_readers(settings, host=host, port=port, tell=tell))
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option("--port", help="Port on loopback.")] = 3000,
     host: Annotated[str, typer.Option("--host", help="Address to bind; loopback.")] = "127.0.0.1",

@@ -90,6 +90,7 @@ class Settings:
     alert_webhook: Secret | None = None
     alert_webhook_form: AlertForm = "json"
     alert_smtp: Secret | None = None
+    serve_token: Secret | None = None
     publish_restricted: bool = True
     """False leaves series whose owners ask for prior approval out of what is published."""
 
@@ -116,7 +117,13 @@ class Settings:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """Every secret in use, for redaction."""
-        every = (self.fred_api_key, self.tiingo_api_key, self.alert_webhook, self.alert_smtp)
+        every = (
+            self.fred_api_key,
+            self.tiingo_api_key,
+            self.alert_webhook,
+            self.alert_smtp,
+            self.serve_token,
+        )
         return tuple(s for s in every if s is not None)
 
     @property
@@ -190,7 +197,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         as_of_date = date.fromisoformat(as_of) if as_of else None
     except ValueError as error:
         raise ConfigurationError(f"SMALLCAPS_AS_OF: {as_of!r} is no date (YYYY-MM-DD)") from error
-    tiingo = env.get("TIINGO_API_KEY")
+    tiingo, token = env.get("TIINGO_API_KEY"), env.get("SMALLCAPS_SERVE_TOKEN")
     ui_url = env.get("SMALLCAPS_UI_URL", DEFAULT_UI_URL).rstrip("/")
     if not re.fullmatch(r"https?://[^\s?#]+", ui_url):
         raise ConfigurationError(f"SMALLCAPS_UI_URL: {ui_url!r} is no address")
@@ -212,6 +219,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         pacing=pacing == "on",
         publish_restricted=restricted == "on",
         ui_url=ui_url,
+        serve_token=Secret(token) if token else None,
         **_read_alerts(env),
     )
 

@@ -1,4 +1,4 @@
-"""Start Dagster's UI and daemon, or the dashboard, and stop them with all their children.
+"""Start Dagster's UI and daemon, the dashboard, or the server of remote readers, and stop them.
 
 Which warehouse they show comes with the settings; the definitions come from workspace.yaml.
 """
@@ -10,12 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pipelines.errors import ConfigurationError
 from pipelines.launch import WORKSPACE, clear_dead_runs, prepare_dagster_home
 from pipelines.settings import PROJECT_DIR, Settings, child_environment
+from pipelines.storage.serving import serve_published
 
 GRACE_SECONDS = 20.0
 """Daemon threads and the code server take about 3 s to end; a run of theirs may take longer."""
@@ -58,6 +60,27 @@ def serve_dashboard(settings: Settings, *, host: str, port: int) -> int:
     command += ["--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]
     command += ["--client.toolbarMode=minimal", "--client.showErrorDetails=none"]
     return _run_until_told(command, environment)
+
+
+def serve_readers(settings: Settings, *, host: str, port: int, tell: Callable[[str], None]) -> int:
+    """Serve the published file to remote readers until we are told to stop; return 0.
+
+    Raises:
+        ConfigurationError: no token in the environment, or the address cannot be had.
+        NothingPublished: no run has published yet.
+    """
+    if settings.serve_token is None:
+        raise ConfigurationError(
+            "SMALLCAPS_SERVE_TOKEN: not set; readers show it, so that nobody else can read"
+        )
+    _check_free(host, port)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    serve_published(
+        settings, token=settings.serve_token, host=host, port=port, stop=stop, tell=tell
+    )
+    return 0
 
 
 def _run_until_told(command: list[str], environment: Mapping[str, str]) -> int:

@@ -129,7 +129,7 @@ def explain(
         derived = _derived(settings, rule, row)
     else:
         what = rule.what
-        values = _values(rule, row, about, publication["as_of"], column)
+        values = _values(row, about, publication["as_of"], column)
         rows = tracing.read_raw(settings, rule.sql, values)
         revisions = _revisions(settings, rule, rows, publication["as_of"])
         feed = RAW_TABLES[rule.table].feed
@@ -213,14 +213,12 @@ def _one_row(
 
 
 def _values(
-    rule: RawRows, row: Mapping[str, Any], about: Mapping[str, Any], as_of: date, column: str
+    row: Mapping[str, Any], about: Mapping[str, Any], as_of: date, column: str
 ) -> dict[str, Any]:
     """Return what the queries may name: the row's own cells and what the dictionary says."""
     source, formula = str(about["source"] or ""), str(about["formula"] or "")
     series = {s.id for s in load_catalog().fred_series}
     named = [s for s in re.findall(r"[A-Z][A-Z0-9]{2,}", source) if s in series]
-    if not named and rule.table == "fred_observations" and "factors" in column:
-        named = ["DGS10", "T10YIE", "DTWEXBGS"]
     symbols = list(re.findall(r"\^?\b[A-Z]{3,5}\b", source))
     if "pair_id" in row:
         symbols = list(PAIR_SYMBOLS[row["pair_id"]])

@@ -60,5 +60,5 @@ def test_a_version_older_than_reports_says_so(same_night: NightResult, tmp_path:
     settings = same_night.settings.with_options(warehouse=str(tmp_path))
     folder = tmp_path / "published/versions/20250101T000000-old"
     folder.mkdir(parents=True)
-    with pytest.raises(NothingPublished, match="no report.html: it is older than reports"):
+    with pytest.raises(NothingPublished, match=r"no report\.html: it is older than reports"):
         find_report(settings, "20250101")
