@@ -12,7 +12,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test fuzz crash readers live ui dashboard lint audit format lock clean
+.PHONY: help run test fuzz crash readers live ui dashboard superset superset-check lint audit format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,13 @@ crash: $(VENV)/development.stamp ## kill 200 small nights at points spread over 
 readers: $(VENV)/development.stamp $(VENV)-duckdb2/stamp ## read with 8 processes, half of them of DuckDB 2.0, while 200 versions are published
 	@$(BIN)/python -m tests.readers.crowd --publications 200 --other $(VENV)-duckdb2/bin/python
 
+superset: $(VENV)/product.stamp $(VENV)-superset/stamp ## start Apache Superset on loopback with a sample dashboard (needs SUPERSET_ADMIN_PASSWORD)
+	@deploy/superset/start.sh
+
+superset-check: $(VENV)/product.stamp $(VENV)-superset/stamp ## set Superset up anew, see that each chart of the sample dashboard has rows, stop it
+	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && SUPERSET_HOME=$$home SUPERSET_PORT=8089 \
+		SUPERSET_ADMIN_PASSWORD=$$(head -c 12 /dev/urandom | base64) deploy/superset/start.sh --once
+
 lint: $(VENV)/development.stamp ## check style, types, SQL and the Dagster definitions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -62,9 +69,11 @@ lock: $(VENV)/uv.stamp ## write the lock files anew from pyproject.toml
 		--custom-compile-command "make lock" --extra dev pyproject.toml -o requirements/development.txt
 	@echo 'duckdb>=2.0,<2.1' | $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" - -o requirements/duckdb2.txt
+	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
+		--custom-compile-command "make lock" requirements/superset.in -o requirements/superset.txt
 
 clean: ## remove the environment and all state of the default warehouse
-	rm -rf $(VENV) $(VENV)-duckdb2 $(VENV)-node dbt_project/target dbt_project/logs logs warehouse/landing warehouse/build warehouse/published warehouse/live
+	rm -rf $(VENV) $(VENV)-duckdb2 $(VENV)-node $(VENV)-superset dbt_project/target dbt_project/logs logs warehouse/landing warehouse/build warehouse/published warehouse/live
 	find warehouse/dagster_home -mindepth 1 ! -name dagster.yaml -delete
 
 # --- the environment: uv from the lock file, plain pip where uv cannot be had ----------------
@@ -85,6 +94,11 @@ $(VENV)/product.stamp: requirements/product.txt pyproject.toml $(VENV)/uv.stamp
 $(VENV)-duckdb2/stamp: requirements/duckdb2.txt $(VENV)/uv.stamp
 	@test -x $(VENV)-duckdb2/bin/python || $(PYTHON) -m venv $(VENV)-duckdb2
 	@$(BIN)/uv pip install -q --python $(VENV)-duckdb2/bin/python --require-hashes -r requirements/duckdb2.txt
+	@touch $@
+
+$(VENV)-superset/stamp: requirements/superset.txt $(VENV)/uv.stamp
+	@test -x $(VENV)-superset/bin/python || $(PYTHON) -m venv $(VENV)-superset
+	@$(BIN)/uv pip sync -q --python $(VENV)-superset/bin/python --require-hashes requirements/superset.txt
 	@touch $@
 
 # The Node client that a test reads with; where there is no npm, that test says so and is skipped.
