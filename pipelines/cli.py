@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -137,6 +138,28 @@ def rebuild(
     settings = _settings(world)
     rebuilt = rebuild_from_landing(settings, without=without or (), accept_loss=accept_loss)
     print_rebuilt(settings, rebuilt, console)
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="New folder for the copy.")],
+    world: WorldOption = None,
+) -> None:
+    """Copy the whole warehouse into a folder, with a hash of every file."""
+    from pipelines.safekeeping import backup as save
+
+    save(_settings(world), folder, console)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="Folder that `backup` wrote.")],
+    world: WorldOption = None,
+) -> None:
+    """Bring a backup back into an empty warehouse, every file compared with its hash."""
+    from pipelines.safekeeping import restore as bring_back
+
+    bring_back(_settings(world), folder, console)
 
 
 @app.command()

@@ -38,6 +38,10 @@ class LoadRefused(StorageError):
         self.examples = tuple(examples)
 
 
+class BackupRefused(StorageError):
+    """A backup cannot be written there, or cannot be restored from there. Nothing was changed."""
+
+
 class WarehouseBusy(StorageError):
     """Another process (or an open connection of this one) holds the build file."""
 

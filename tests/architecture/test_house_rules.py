@@ -84,8 +84,8 @@ LAYERS = {
     "sample": 4, "storage": 4, "quality": 4,
     "night": 5, "fetchers": 6, "loading": 6, "past_nights": 6, "lineage": 7, "steps": 7,
     "report": 8, "holdings_backfill": 8, "publication": 9, "summary": 9, "alerts": 8,
-    "alert_delivery": 9, "console": 10, "resources": 10, "defs": 11, "definitions": 12,
-    "rebuild": 12, "launch": 13, "ui": 14, "cli": 15,
+    "alert_delivery": 9, "safekeeping": 9, "console": 10, "resources": 10, "defs": 11,
+    "definitions": 12, "rebuild": 12, "launch": 13, "ui": 14, "cli": 15,
 }  # fmt: skip
 
 
