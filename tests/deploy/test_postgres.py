@@ -103,11 +103,14 @@ def test_a_daemon_makes_up_for_the_night_that_it_slept_through(
     shutil.copyfile(PROJECT_DIR / "deploy/dagster.yaml", settings.dagster_home / "dagster.yaml")
     environment = child_environment(settings) | {
         "DAGSTER_HOME": str(settings.dagster_home),
-        "DAGSTER_POSTGRES_URL": postgres,
+        "DAGSTER_POSTGRES_URL": postgres.replace("postgresql:", "postgresql+psycopg2:"),
     }
     workspace = ["--workspace", str(PROJECT_DIR / "workspace.yaml")]
     schedule = [sys.executable, "-m", "dagster", "schedule", "start", "every_session", *workspace]
-    subprocess.run(schedule, env=environment, cwd=PROJECT_DIR, check=True, capture_output=True)
+    switched = subprocess.run(
+        schedule, env=environment, cwd=PROJECT_DIR, check=False, capture_output=True, text=True
+    )
+    assert switched.returncode == 0, switched.stdout + switched.stderr
     tick = last_tick()
     with (
         process_environment(environment),
