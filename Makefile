@@ -12,7 +12,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test fuzz crash readers live ui dashboard superset superset-check lint audit format lock clean
+.PHONY: help run test fuzz crash readers live ui dashboard docs superset superset-check lint audit format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ crash: $(VENV)/development.stamp ## kill 200 small nights at points spread over 
 
 readers: $(VENV)/development.stamp $(VENV)-duckdb2/stamp ## read with 8 processes, half of them of DuckDB 2.0, while 200 versions are published
 	@$(BIN)/python -m tests.readers.crowd --publications 200 --other $(VENV)-duckdb2/bin/python
+
+docs: $(VENV)/product.stamp ## write dbt's documentation of models, columns, tests and exposures as one HTML file (after make run)
+	@$(BIN)/smallcaps docs
 
 superset: $(VENV)/product.stamp $(VENV)-superset/stamp ## start Apache Superset on loopback with a sample dashboard (needs SUPERSET_ADMIN_PASSWORD)
 	@deploy/superset/start.sh

@@ -265,6 +265,14 @@ def report(
 
 
 @app.command()
+def docs(world: WorldOption = None) -> None:
+    """Write dbt's documentation of models, columns, tests and exposures; print where it is."""
+    from pipelines.launch import write_dbt_docs
+
+    typer.echo(write_dbt_docs(_settings(world)))
+
+
+@app.command()
 def doctor(world: WorldOption = None) -> None:
     """Check keys, disk, locks, versions and freshness, each with what to do."""
     from pipelines.console import print_doctor

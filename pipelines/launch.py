@@ -131,6 +131,23 @@ def backfill_holdings(settings: Settings, first: date, last: date, *, console: C
     return Exit.REFUSED
 
 
+def write_dbt_docs(settings: Settings) -> Path:
+    """Write dbt's documentation of the build file as one HTML file; return its path.
+
+    Raises:
+        ConfigurationError: nothing was built yet.
+        WarehouseBusy: a run is under way.
+    """
+    from pipelines.defs.dbt.runner import write_docs
+
+    if not settings.build_path.exists():
+        raise ConfigurationError("nothing was built yet: run `smallcaps run` first")
+    path = settings.warehouse / "docs" / "dbt.html"
+    with night_lock.held_for(settings, "smallcaps docs"):
+        write_docs(settings.build_path, path)
+    return path
+
+
 def end_dead_runs(instance: Any) -> list[str]:
     """Fail the runs whose process ended without a word; return their ids.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -145,3 +146,10 @@ def test_no_tracked_file_names_a_registry_or_a_local_path() -> None:
             if bad.search(line) and "--no-emit-index-url" not in line:
                 found.append(f"{name}:{number}")
     assert found == []
+
+
+@pytest.mark.xdist_group("guard")
+def test_tests_of_a_group_share_a_worker(request: pytest.FixtureRequest) -> None:
+    """Workers know a group by the end of a test's id; without it each of them runs all nights."""
+    in_a_worker = "PYTEST_XDIST_WORKER" in os.environ
+    assert request.node.nodeid.endswith("@guard") == in_a_worker

@@ -110,6 +110,20 @@ def prepare_manifest() -> dict[str, Any]:
     return manifest
 
 
+def write_docs(build_path: Path, path: Path) -> None:
+    """Write dbt's own documentation of the project and of what was built, as one HTML file.
+
+    Raises:
+        DbtFailed: dbt could not read the project or the file.
+    """
+    with tempfile.TemporaryDirectory(dir=TARGET_DIR) as folder:
+        result = _invoke(["docs", "generate", "--static", "--target-path", folder], build_path)
+        if not result.success:
+            raise DbtFailed(f"dbt docs: {result.exception}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "static_index.html").replace(path)
+
+
 def release_warehouse() -> None:
     """Close the connection that dbt-duckdb would keep until the process ends."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
