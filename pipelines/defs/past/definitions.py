@@ -13,10 +13,16 @@ from pipelines.defs.gates import (
 from pipelines.defs.publish.report_facts import report_metadata
 from pipelines.publication import publish_night
 from pipelines.resources import NightResource
-from pipelines.settings import PACKAGE_DIR
+from pipelines.sample.economy import LAST_SESSION
+from pipelines.settings import PACKAGE_DIR, read_settings
 
 PAST_KEY = dg.AssetKey(["published", "past_days"])
-DAYS = dg.DailyPartitionsDefinition(start_date="1990-01-02", timezone="America/New_York")
+DAYS = dg.DailyPartitionsDefinition(
+    start_date="1990-01-02",
+    # The sample world's clock stands still: the last day offered is the one before its last.
+    end_date=f"{LAST_SESSION}" if read_settings().world == "sample" else None,
+    timezone="America/New_York",
+)
 
 
 @dg.asset(
