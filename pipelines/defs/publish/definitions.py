@@ -28,6 +28,7 @@ _PUBLISHED_MODELS = [
         dg.AssetSpec(
             PUBLISHED_KEY,
             deps=_PUBLISHED_MODELS,
+            skippable=True,
             description=(
                 "One version of the marts and of meta, in a DuckDB file of its own, verified and "
                 "then linked.\n\nNothing is published unless every named check ran and passed in "
@@ -46,6 +47,7 @@ _PUBLISHED_MODELS = [
         dg.AssetSpec(
             REPORT_KEY,
             deps=_PUBLISHED_MODELS,
+            skippable=True,
             description=(
                 "The night for people: one self-contained HTML file and a PDF of it beside the "
                 "version's file.\n\nThe four answers, what changed since the version before, "
@@ -60,6 +62,9 @@ _PUBLISHED_MODELS = [
         ),
     ],
     pool=POOL,
+    # Either may be launched alone; both come of one publication, and what is not asked for is not
+    # told of.
+    can_subset=True,
 )
 def published_warehouse(
     context: dg.AssetExecutionContext, night: NightResource
@@ -67,7 +72,7 @@ def published_warehouse(
     """Publish one version, with its report, or nothing."""
     publication = publish_night(night.begin(context.run.run_id), MANIFEST)
     rows = "\n".join(f"| {table} | {n:,} |" for table, n in publication.row_counts.items())
-    yield dg.MaterializeResult(
+    warehouse = dg.MaterializeResult[None](
         asset_key=PUBLISHED_KEY,
         metadata={
             "version": publication.version,
@@ -78,7 +83,11 @@ def published_warehouse(
             "rows": dg.MetadataValue.md(f"| table | rows |\n|---|---:|\n{rows}"),
         },
     )
-    yield dg.MaterializeResult(asset_key=REPORT_KEY, metadata=report_metadata(publication.path))
+    report = dg.MaterializeResult[None](
+        asset_key=REPORT_KEY, metadata=report_metadata(publication.path)
+    )
+    chosen = context.op_execution_context.selected_asset_keys
+    yield from (result for result in (warehouse, report) if result.asset_key in chosen)
 
 
 defs = dg.Definitions(assets=[published_warehouse])

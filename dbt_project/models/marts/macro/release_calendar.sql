@@ -57,7 +57,7 @@ periods as (
 
 ),
 
--- The release date nearest to the rule's day, if one is near: a week for weekly series, else 15 days.
+-- The release date nearest to the rule's day, if one is near: 3 days for weekly series, else 15.
 announced as (
 
     select
