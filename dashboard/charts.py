@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import altair as alt
 import pandas as pd
@@ -169,12 +170,15 @@ def bars(
             .encode(x=f"{low}:Q", x2=f"{high}:Q", y=y)
         )
     else:
-        for side, align, dx in ((">= 0", "left", 4), ("< 0", "right", -4)):
+        sides: tuple[tuple[str, Literal["left", "right"], int], ...]
+        sides = ((">= 0", "left", 4), ("< 0", "right", -4))
+        digits = ",.2f" if data[value].abs().max() < 1 else ",.1f"
+        for side, align, dx in sides:
             layers.append(
                 alt.Chart(data)
                 .transform_filter(f"datum['{value}'] {side}")
                 .mark_text(align=align, dx=dx, fontSize=11, color=GREY)
-                .encode(x=f"{value}:Q", y=y, text=alt.Text(f"{value}:Q", format=",.1f"))
+                .encode(x=f"{value}:Q", y=y, text=alt.Text(f"{value}:Q", format=digits))
             )
     if mark:
         layers.append(
@@ -183,7 +187,7 @@ def bars(
             .encode(x=f"{mark}:Q", y=y)
         )
     layers.append(alt.Chart(pd.DataFrame({"v": [0]})).mark_rule(color=GREY).encode(x="v:Q"))
-    return _titled(alt.layer(*layers), words, height or max(120, 26 * len(data) + 50))
+    return _titled(alt.LayerChart(layer=layers), words, height or max(120, 26 * len(data) + 50))
 
 
 def _legend() -> alt.Legend:
@@ -191,8 +195,9 @@ def _legend() -> alt.Legend:
 
 
 def _titled(chart: alt.LayerChart, words: Words, height: int) -> alt.LayerChart:
-    return chart.properties(
+    titled: alt.LayerChart = chart.properties(
         height=height,
         width="container",
         description=words.alt or f"{words.title}. Unit: {words.unit}.",
     ).configure_view(strokeWidth=0)
+    return titled

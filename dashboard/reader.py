@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from pipelines.overview import Answer, answer_overview
+from pipelines.report.make import find_report
 from pipelines.settings import Settings, read_settings
 from pipelines.storage import snapshot
 from pipelines.storage.overview_rows import read_overview
@@ -69,6 +70,15 @@ def rows(sql: str, *values: str | int) -> pd.DataFrame:
 def answers() -> tuple[Answer, ...]:
     """Return the four answers of the current version."""
     return _answers(_version())
+
+
+def report(*, pdf: bool) -> bytes:
+    """Return the report of the current version as a file.
+
+    Raises:
+        NothingPublished: no run has published yet, or the version is older than reports.
+    """
+    return find_report(settings(), _version(), pdf=pdf).read_bytes()
 
 
 def _version() -> str:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import charts, panels, reader
 from pipelines.overview import Answer
+from pipelines.storage.errors import NothingPublished
 
 COLOURS = {"yes": "green", "no": "orange", "mixed": "blue", "unknown": "gray"}
 """With the word itself beside it, so that colour is never the only sign."""
@@ -22,6 +23,7 @@ def _body() -> None:
         for column, answer in zip(st.columns(2), answers[left : left + 2], strict=False):
             with column.container(border=True):
                 _card(answer)
+    _report()
     scores = reader.rows(
         "select replace(signal_id, '_', ' ') as signal, score_z, state, state_since_on, "
         "missing_inputs from marts.signal_scorecard qualify traded_on = max(traded_on) over () "
@@ -49,6 +51,17 @@ def _body() -> None:
         "A signal is a summary of conditions and no forecast; what it was worth so far is on the "
         "page Signals."
     )
+
+
+def _report() -> None:
+    """Offer the night's report, where the version has one."""
+    try:
+        page, pdf = reader.report(pdf=False), reader.report(pdf=True)
+    except NothingPublished:
+        return
+    left, right = st.columns(2)
+    left.download_button("The night's report (HTML)", page, "report.html", "text/html")
+    right.download_button("The night's report (PDF)", pdf, "report.pdf", "application/pdf")
 
 
 def _card(answer: Answer) -> None:

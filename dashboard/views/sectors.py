@@ -32,7 +32,7 @@ def _body() -> None:
     sure = frame[frame["t"].abs() >= 2]
     title = f"No sector moves surely with the {NAMES[factor]}"
     if len(sure):
-        strongest = sure.loc[sure["t"].abs().idxmax()]
+        strongest = sure.iloc[int(sure["t"].abs().to_numpy().argmax())]
         title = (
             f"{strongest['fund']} moves most surely with the {NAMES[factor]}: "
             f"{strongest['beta']:+.1f} (t {strongest['t']:+.1f})"

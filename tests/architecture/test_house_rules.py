@@ -126,6 +126,13 @@ def test_sources_are_declared_in_staging_only_and_read_there_only() -> None:
     assert [r for r in readers if not r.startswith("staging/")] == []
 
 
+def test_the_dashboard_reaches_data_through_storage_alone() -> None:
+    pages = sorted((ROOT / "dashboard").rglob("*.py"))
+    assert len(pages) > 10
+    closed = ("dagster", "duckdb", "requests", "great_expectations", "dbt", "pipelines.defs")
+    assert [f"{p.name}: {name}" for p in pages for name in closed if _uses(p, name)] == []
+
+
 def test_definitions_hold_no_logic() -> None:
     assert len((PACKAGE / "definitions.py").read_text(encoding="utf-8").splitlines()) < 40
 
