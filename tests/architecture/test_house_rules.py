@@ -160,3 +160,8 @@ def test_tests_of_a_group_share_a_worker(request: pytest.FixtureRequest) -> None
     """Workers know a group by the end of a test's id; without it each of them runs all nights."""
     in_a_worker = "PYTEST_XDIST_WORKER" in os.environ
     assert request.node.nodeid.endswith("@guard") == in_a_worker
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)

@@ -28,7 +28,7 @@ from pipelines.storage import snapshot
 pytestmark = [pytest.mark.nightly, pytest.mark.xdist_group("postgres")]
 NEW_YORK = ZoneInfo("America/New_York")
 START_SECONDS = 60.0
-NIGHT_SECONDS = 900.0
+NIGHT_SECONDS = 2400.0
 
 
 def _programs() -> Path:
