@@ -113,7 +113,7 @@ def restore_backup(settings: Settings, folder: Path, *, tell: Tell) -> Backup:
         for name, target_name in backup.links.items():
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             (partial / name).symlink_to(target_name)
-        for part in PARTS:  # the build file's folder last but one: without it nothing begins
+        for part in PARTS:
             if (partial / part).exists():
                 (partial / part).rename(settings.warehouse / part)
         sync_folder(settings.warehouse)
@@ -135,7 +135,7 @@ def read_backup(folder: Path) -> Backup:
         raise BackupRefused(
             f"{folder}: no readable {MANIFEST}; it is no backup, or was cut short"
         ) from error
-    targets = [f"{PurePosixPath(name).parent}/{to}" for name, to in backup.links.items()]
+    targets = [str(PurePosixPath(name).parent / to) for name, to in backup.links.items()]
     for name in (*backup.files, *targets):
         parts = PurePosixPath(name).parts
         if not parts or parts[0] not in PARTS or ".." in parts:

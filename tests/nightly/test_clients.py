@@ -303,6 +303,11 @@ def test_a_remote_reader_with_another_token_reads_nothing(served: Served) -> Non
         "from \"QUACK_STOP\"('quack:127.0.0.1:1')",
         "from query('call quack_' || 'stop(''x'')')",
         "select (from quack_active_connections() limit 1)",
+        "from json_execute_serialized_sql(json_serialize_sql('from quack_' || 'stop(''x'')'))",
+        "with a as (from enable_logging()) from a",
+        "from checkpoint()",
+        "from pandas_scan(4096, 4096, 4096)",
+        "select write_log('x')",
         "select 1; delete from meta.world",
     ],
 )

@@ -104,7 +104,11 @@ def test_a_manifest_that_names_other_files_is_refused(
     forged = tmp_path / "forged"
     forged.mkdir()
     document = json.loads((saved / MANIFEST).read_text())
-    for changes in ({"files": {name: "0" * 64}}, {"links": {"published/current": f"../{name}"}}):
+    for changes in (
+        {"files": {name: "0" * 64}},
+        {"links": {"published/current": f"../{name}"}},
+        {"links": {"published/current": "/etc"}},
+    ):
         (forged / MANIFEST).write_text(json.dumps(document | changes))
         with pytest.raises(BackupRefused, match="no warehouse's"):
             restore(small_settings(tmp_path / "new"), forged, QUIET)
