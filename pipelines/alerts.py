@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,7 +20,7 @@ import pandas as pd
 from pipelines.sentences import find_troubles, say_day, say_ending, shorten
 from pipelines.settings import Settings
 from pipelines.storage.files import write_file
-from pipelines.storage.reports import RunReport
+from pipelines.storage.reports import RunReport, as_rows
 
 REMEMBERED_DAYS = 7
 MOST_CAUSES = 20
@@ -69,7 +68,7 @@ def describe_failure(
         status = report.status
         causes = tuple(
             Cause(str(row["check_id"]), shorten(row["finding"]), _count(row["failing_rows"]))
-            for row in _rows(report.failed)
+            for row in as_rows(report.failed)
         )
         if not causes and status == "required_missing":
             causes = tuple(
@@ -78,7 +77,7 @@ def describe_failure(
                     f"newest {say_day(row['newest_on'])}, "
                     f"too old since {say_day(row['stale_since'])}",
                 )
-                for row in _rows(report.behind)
+                for row in as_rows(report.behind)
                 if row["is_required"] and row["is_stale"]
             )
     said = shorten(error) or "the run ended before its last step"
@@ -100,7 +99,7 @@ def describe_degraded(
 
     One cause a feed and kind of trouble, with its items: a provider that is down is one cause.
     """
-    troubles = find_troubles(_rows(behind))
+    troubles = find_troubles(as_rows(behind))
     if not troubles:
         return None
     return Alert(
@@ -199,11 +198,6 @@ def _read(path: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
-
-
-def _rows(frame: pd.DataFrame) -> Iterable[Mapping[str, Any]]:
-    records: Sequence[Mapping[Any, Any]] = frame.to_dict("records")
-    return [{str(k): v for k, v in row.items()} for row in records]
 
 
 def _without_numbers(text: str) -> str:

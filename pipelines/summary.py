@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -23,7 +22,7 @@ from pipelines.settings import Settings
 from pipelines.storage import meta, snapshot
 from pipelines.storage.errors import NothingPublished, StorageError
 from pipelines.storage.overview_rows import read_overview_of
-from pipelines.storage.reports import RunReport, read_rebuilt, read_run_report
+from pipelines.storage.reports import RunReport, as_rows, read_rebuilt, read_run_report
 from pipelines.storage.versions import version_path
 from pipelines.storage.warehouse import open_build
 
@@ -132,7 +131,7 @@ def behind_table(behind: pd.DataFrame, *, most: int = 15) -> Table:
     table = Table(title="behind or not answering", title_style="yellow", title_justify="left")
     for name in ("feed", "item", "newest", "stale", "why"):
         table.add_column(name, overflow="fold")
-    for row in _rows(behind.head(most)):
+    for row in as_rows(behind.head(most)):
         since = f"since {row['stale_since']:%Y-%m-%d}" if pd.notna(row["stale_since"]) else "yes"
         why = f"{row['status']}: {row['detail']}" if row["detail"] else row["status"]
         item = f"{row['item']} (required)" if row["is_required"] else row["item"]
@@ -155,7 +154,7 @@ def _batches(batches: pd.DataFrame) -> Table:
     numbers = ("requests", "rows", "quarantined_rows", "inserted_rows")
     for name in numbers:
         table.add_column(name.removesuffix("_rows"), justify="right")
-    for row in _rows(batches):
+    for row in as_rows(batches):
         counts = [f"{int(row[n]):,}" if pd.notna(row[n]) else "" for n in numbers]
         table.add_row(row["feed"], row["status"], *counts)
     return table
@@ -165,7 +164,7 @@ def _findings(title: str, checks: pd.DataFrame, colour: str, *, most: int = 12) 
     table = Table(title=title, title_style=colour, title_justify="left")
     table.add_column("check", overflow="fold")
     table.add_column("finding", overflow="fold")
-    for row in _rows(checks.head(most)):
+    for row in as_rows(checks.head(most)):
         table.add_row(row["check_id"], escape(str(row["finding"])[:400]))
     if len(checks) > most:
         table.caption = f"and {len(checks) - most} more in meta.checks"
@@ -178,7 +177,7 @@ def _quarantine(quarantined: pd.DataFrame) -> Table:
         table.add_column(name)
     table.add_column("rows", justify="right")
     table.add_column("for example", overflow="fold")
-    for row in _rows(quarantined):
+    for row in as_rows(quarantined):
         example = escape(str(row["example"])[:160])
         table.add_row(row["feed"], row["rule"], f"{row['rows']:,}", example)
     return table
@@ -192,7 +191,3 @@ def _row_counts(settings: Settings) -> Table:
     for name, rows in counts.items():
         table.add_row(name, f"{rows:,}")
     return table
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]

@@ -13,6 +13,7 @@ from pipelines.overview import Question, Word, answer_overview
 from pipelines.plots import PLOTS, draw_png
 from pipelines.sentences import SIMULATED, find_troubles, say_checks, say_day, shorten
 from pipelines.storage.report_rows import ReportRows
+from pipelines.storage.reports import as_rows
 
 Row = Mapping[str, Any]
 
@@ -199,7 +200,7 @@ def _signal(row: Row) -> tuple[str, ...]:
 
 def _checks(rows: ReportRows) -> Section:
     run = rows.run
-    odd = [*_records(run.failed), *_records(run.warned)]
+    odd = [*as_rows(run.failed), *as_rows(run.warned)]
     tables = []
     if odd:
         cells = [(r["check_id"], r["status"], shorten(r["finding"], 300)) for r in odd[:MOST_ROWS]]
@@ -212,7 +213,7 @@ def _checks(rows: ReportRows) -> Section:
     if len(run.quarantined):
         kept_out = tuple(
             (r["feed"], r["rule"], f"{r['rows']:,}", shorten(r["example"], 160))
-            for r in _records(run.quarantined)
+            for r in as_rows(run.quarantined)
         )
         tables.append(
             Table(
@@ -225,7 +226,7 @@ def _checks(rows: ReportRows) -> Section:
 
 
 def _sources(rows: ReportRows) -> Section:
-    troubles = find_troubles(_records(rows.run.behind))
+    troubles = find_troubles(as_rows(rows.run.behind))
     tables = []
     if troubles:
         cells = tuple(
@@ -284,10 +285,6 @@ def _claims(claims: Iterable[Row]) -> Section:
         numbers=("says", "measured"),
     )
     return Section("Public claims", lead=f"{len(found)} claims: {told}.", tables=(table,))
-
-
-def _records(frame: Any) -> list[Row]:
-    return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
 
 
 def _spoken(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ _NEWEST = {
 
 def read_overview(connection: duckdb.DuckDBPyConnection) -> Overview:
     """Return the newest rows of an opened published file; an empty mart gives an empty row."""
-    signals = _rows(
+    signals = query_rows(
         connection, "from marts.signal_scorecard qualify traded_on = max(traded_on) over ()"
     )
-    newest = {name: (_rows(connection, sql) or [{}])[0] for name, sql in _NEWEST.items()}
+    newest = {name: (query_rows(connection, sql) or [{}])[0] for name, sql in _NEWEST.items()}
     return Overview(signals={row["signal_id"]: row for row in signals}, **newest)
 
 
@@ -43,7 +44,10 @@ def read_overview_of(path: Path) -> Overview:
         raise StorageError(f"{path} cannot be read: {error}") from error
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
-    result = connection.execute(sql)
+def query_rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of a query by column name; `values` are those of its named parameters."""
+    result = connection.execute(sql, dict(values or {}))
     names = [column[0] for column in result.description or []]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

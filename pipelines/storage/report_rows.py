@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipelines.overview import Overview
 from pipelines.storage.errors import StorageError
-from pipelines.storage.overview_rows import read_overview
+from pipelines.storage.overview_rows import query_rows, read_overview
 from pipelines.storage.reports import RunReport, read_run_report
 
 Row = Mapping[str, Any]
@@ -71,26 +71,19 @@ def read_report_rows(path: Path, version: str, queries: Mapping[str, str]) -> Re
     """
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
-            [row] = _rows(connection, "from meta.publications where version = $v", {"v": version})
-            that_day = _rows(connection, _THAT_DAY, {"v": version, "as_of": row["as_of"]})
+            [row] = query_rows(
+                connection, "from meta.publications where version = $v", {"v": version}
+            )
+            that_day = query_rows(connection, _THAT_DAY, {"v": version, "as_of": row["as_of"]})
             return ReportRows(
                 version=row,
                 overview=read_overview(connection),
-                signals=_rows(connection, _SIGNALS),
-                claims=_rows(connection, _CLAIMS),
-                releases=_rows(connection, _RELEASES, {"as_of": row["as_of"]}),
+                signals=tuple(query_rows(connection, _SIGNALS)),
+                claims=tuple(query_rows(connection, _CLAIMS)),
+                releases=tuple(query_rows(connection, _RELEASES, {"as_of": row["as_of"]})),
                 run=read_run_report(connection, row["run_id"]),
                 figures={name: connection.execute(sql).df() for name, sql in queries.items()},
                 published_that_day=that_day[0]["version"] if that_day else None,
             )
     except (duckdb.Error, ValueError) as error:
         raise StorageError(f"{path}: no report can be made of it: {error}") from error
-
-
-def _rows(
-    connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any] | None = None
-) -> tuple[Row, ...]:
-    result = connection.execute(sql, dict(values or {}))
-    names = [column[0] for column in result.description or []]
-    found: Iterable[tuple[Any, ...]] = result.fetchall()
-    return tuple(dict(zip(names, row, strict=True)) for row in found)

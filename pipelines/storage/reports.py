@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -27,6 +28,11 @@ class RunReport:
     batches: pd.DataFrame
     behind: pd.DataFrame
     quarantined: pd.DataFrame
+
+
+def as_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame's rows by column name."""
+    return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
 
 
 def read_run_report(connection: duckdb.DuckDBPyConnection, run_id: str) -> RunReport:

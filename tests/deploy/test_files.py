@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
-from pipelines.cli import app
 from pipelines.settings import PROJECT_DIR
+from tests.fakes.commands import known_commands
 
 DEPLOY = PROJECT_DIR / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -38,19 +37,10 @@ def _run(*command: str, **options: Any) -> None:
     assert done.stderr == ""
 
 
-def _commands() -> dict[str, set[str]]:
-    group = typer.main.get_command(app)
-    assert isinstance(group, typer.core.TyperGroup)
-    return {
-        name: {o for parameter in command.params for o in parameter.opts}
-        for name, command in group.commands.items()
-    }
-
-
 def _check_command(words: list[str]) -> None:
     """`smallcaps …` with a command and options that exist, or another program of the lock file."""
     if Path(words[0]).name == "smallcaps":
-        known = _commands()
+        known = known_commands()
         assert words[1] in known
         assert {w for w in words[2:] if w.startswith("--")} <= known[words[1]]
     elif words[0] != "sh":

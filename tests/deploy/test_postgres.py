@@ -6,12 +6,10 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -24,6 +22,7 @@ from dagster._core.scheduler.instigation import InstigatorStatus, ScheduleInstig
 from pipelines.settings import PROJECT_DIR, child_environment, process_environment, read_settings
 from pipelines.sources.calendar import is_session
 from pipelines.storage import snapshot
+from tests.fakes.ui import free_port, wait
 
 pytestmark = [pytest.mark.nightly, pytest.mark.xdist_group("postgres")]
 NEW_YORK = ZoneInfo("America/New_York")
@@ -40,13 +39,6 @@ def _programs() -> Path:
     pytest.skip("no Postgres server on this machine (Debian: postgresql)")
 
 
-def _wait(seconds: float, done: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, f"{what} took more than {seconds:.0f} s"
-        time.sleep(0.2)
-
-
 @pytest.fixture
 def postgres() -> Iterator[str]:
     """A server on loopback with an empty database; yields its address. It refuses to be root."""
@@ -55,9 +47,7 @@ def postgres() -> Iterator[str]:
     user = pwd.getpwnam("nobody").pw_name if os.geteuid() == 0 else None
     if user is not None:
         shutil.chown(folder, user)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     data, log = folder / "data", (folder / "log").open("wb")
     quiet = {"stdout": log, "stderr": subprocess.STDOUT, "cwd": folder, "user": user}
     initdb = [str(programs / "initdb"), "--pgdata", str(data), "--username", "dagster"]
@@ -78,7 +68,7 @@ def postgres() -> Iterator[str]:
         return True
 
     try:
-        _wait(START_SECONDS, answers, "Postgres' start")
+        wait(START_SECONDS, answers, "Postgres' start")
         yield address
     finally:
         server.send_signal(signal.SIGINT)
@@ -135,7 +125,7 @@ def test_a_daemon_makes_up_for_the_night_that_it_slept_through(
             return bool(runs) and all(run.is_finished for run in runs)
 
         try:
-            _wait(NIGHT_SECONDS, ended, "the night")
+            wait(NIGHT_SECONDS, ended, "the night")
         finally:
             os.killpg(daemon.pid, signal.SIGINT)
             daemon.wait(60)

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +28,7 @@ from pipelines.settings import PROJECT_DIR, Secret, Settings
 from pipelines.storage.serving import extension_path, serve_published
 from pipelines.storage.versions import list_versions, repoint
 from tests.fakes.nights import NightResult
+from tests.fakes.ui import free_port
 
 pytestmark = [
     pytest.mark.nightly,
@@ -215,9 +215,7 @@ class Served:
     """The server in a thread of its own, and what it told."""
 
     def __init__(self, settings: Settings) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.versions: list[str] = []
         self._told = threading.Condition()
         self._stop = threading.Event()

@@ -52,7 +52,7 @@ def apply(root: Path, what: str, body: str) -> None:
     path.write_text(text.replace(change["anchor"], new), encoding="utf-8")
 
 
-def test_the_page_says_what_issue_and_readers_expect() -> None:
+def test_a_series_a_fund_a_check_and_a_mart_are_followed() -> None:
     assert list(sections()) == [
         "A FRED series",
         "A fund",

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-import typer
 
 from pipelines import settings
-from pipelines.cli import app
 from pipelines.publication import mart_columns
 from pipelines.storage import meta
 from pipelines.storage.publish import FRED_NOTICE
+from tests.fakes.commands import known_commands
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -56,16 +55,6 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
 
 
-def _commands() -> dict[str, set[str]]:
-    """Each subcommand with its options, from the command itself."""
-    group = typer.main.get_command(app)
-    assert isinstance(group, typer.core.TyperGroup)
-    return {
-        name: {option for parameter in command.params for option in parameter.opts} | {"--help"}
-        for name, command in group.commands.items()
-    }
-
-
 def _mentions(text: str) -> Iterator[list[str]]:
     """Every `smallcaps …` command line, in a code span or in a block, without its comment."""
     spans = re.findall(r"`([^`\n]+)`", _without_fences(text))
@@ -82,7 +71,7 @@ def _mentions(text: str) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_every_command_and_option_that_is_named_exists(page: Path) -> None:
-    commands = _commands()
+    commands = known_commands()
     wrong = []
     for words in _mentions(page.read_text(encoding="utf-8")):
         options = {w.partition("=")[0] for w in words if w.startswith("--")}
@@ -93,7 +82,7 @@ def test_every_command_and_option_that_is_named_exists(page: Path) -> None:
 
 def test_the_operating_page_names_every_command() -> None:
     named = {words[0] for words in _mentions(_text("docs/operate.md"))}
-    assert set(_commands()) <= named
+    assert set(known_commands()) <= named
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)

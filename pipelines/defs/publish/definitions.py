@@ -22,43 +22,42 @@ _PUBLISHED_MODELS = [
 ]
 
 
+def _spec(key: dg.AssetKey, description: str, *paths: str, kind: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key,
+        deps=_PUBLISHED_MODELS,
+        skippable=True,
+        description=description,
+        group_name="published",
+        kinds={kind},
+        owners=OWNERS,
+        tags=asset_tags("published", "all"),
+        metadata=code_references(*(PACKAGE_DIR / path for path in paths)),
+    )
+
+
 @dg.multi_asset(
     name="published__warehouse",
     specs=[
-        dg.AssetSpec(
+        _spec(
             PUBLISHED_KEY,
-            deps=_PUBLISHED_MODELS,
-            skippable=True,
-            description=(
-                "One version of the marts and of meta, in a DuckDB file of its own, verified and "
-                "then linked.\n\nNothing is published unless every named check ran and passed in "
-                "this very run, whatever the run's colour says. Readers open "
-                "`published/current/warehouse.duckdb`; the newest seven versions are kept, and "
-                "`smallcaps publish --rollback` repoints the link."
-            ),
-            group_name="published",
-            kinds={"duckdb"},
-            owners=OWNERS,
-            tags=asset_tags("published", "all"),
-            metadata=code_references(
-                PACKAGE_DIR / "publication.py", PACKAGE_DIR / "storage/publish.py"
-            ),
+            "One version of the marts and of meta, in a DuckDB file of its own, verified and then "
+            "linked.\n\nNothing is published unless every named check ran and passed in this very "
+            "run, whatever the run's colour says. Readers open "
+            "`published/current/warehouse.duckdb`; the newest seven versions are kept, and "
+            "`smallcaps publish --rollback` repoints the link.",
+            "publication.py",
+            "storage/publish.py",
+            kind="duckdb",
         ),
-        dg.AssetSpec(
+        _spec(
             REPORT_KEY,
-            deps=_PUBLISHED_MODELS,
-            skippable=True,
-            description=(
-                "The night for people: one self-contained HTML file and a PDF of it beside the "
-                "version's file.\n\nThe four answers, what changed since the version before, "
-                "signals with their evidence, checks, sources, claims. It is made from the "
-                "verified file before the link moves, so a version that readers see is whole."
-            ),
-            group_name="published",
-            kinds={"html"},
-            owners=OWNERS,
-            tags=asset_tags("published", "all"),
-            metadata=code_references(PACKAGE_DIR / "report/make.py"),
+            "The night for people: one self-contained HTML file and a PDF of it beside the "
+            "version's file.\n\nThe four answers, what changed since the version before, signals "
+            "with their evidence, checks, sources, claims. It is made from the verified file "
+            "before the link moves, so a version that readers see is whole.",
+            "report/make.py",
+            kind="html",
         ),
     ],
     pool=POOL,
