@@ -29,7 +29,7 @@ def test_an_adjusted_close_puts_the_dividends_back(dbt_warehouse):
     # closes 10, 11, 9, 12; 1.00 paid on day 2, 0.45 on day 4; day 3 has no ratio: 9 / 11
     bars = [(2, 10.0, None), (3, 11.0, 12 / 10), (6, 9.0, None), (7, 12.0, 12.45 / 9)]
     dbt_warehouse.insert(
-        "raw.constituent_bars",
+        "raw.instrument_bars",
         [
             {
                 "symbol": "PAYS",
@@ -41,9 +41,9 @@ def test_an_adjusted_close_puts_the_dividends_back(dbt_warehouse):
             for day, close, ratio in bars
         ],
     )
-    dbt_warehouse.build("+int_constituent_prices_adjusted", command="run")
+    dbt_warehouse.build("+int_instrument_prices_adjusted", command="run")
     rows = dbt_warehouse.query(
-        "select * from intermediate.int_constituent_prices_adjusted order by traded_on"
+        "select * from intermediate.int_instrument_prices_adjusted order by traded_on"
     )
 
     day_3 = 12 * 9 / 12.45

@@ -21,6 +21,25 @@ membership as (
 
 ),
 
+listed as (
+
+    select * from {{ ref('int_universe_members_listed') }}
+
+),
+
+epochs as (
+
+    select * from {{ ref('int_universe_epochs_numbered') }}
+
+),
+
+prices as (
+
+    select * from {{ ref('int_constituent_prices_adjusted') }}
+    where session_no is not null
+
+),
+
 signals as (
 
     select * from {{ ref('int_constituent_signals_computed') }}
@@ -44,7 +63,7 @@ universe_sessions as (
     from files
     inner join sessions
         on sessions.traded_on between files.usable_from and files.usable_to
-    where sessions.traded_on <= (select max(signals.traded_on) from signals)
+    where sessions.traded_on <= (select max(prices.traded_on) from prices)
 
 ),
 
@@ -75,51 +94,62 @@ member_counts as (
 
 ),
 
--- a bar meets the file in force on its session first, then, by hash, its line in that file
-bars_of_universes as (
+-- a bar meets its epoch first, then, by hash, its line in the files of that epoch
+priced_counts_by_cell as (
 
     select
-        universe_sessions.universe_id,
-        universe_sessions.usable_from,
-        signals.*,
+        listed.cell_no,
+        signals.traded_on,
+        count(*) as priced_members,
+        {%- for n in [20, 50, 200] %}
+        count(signals.is_above_{{ n }}d) as members_with_{{ n }}_closes,
+        count_if(signals.is_above_{{ n }}d) as members_above_{{ n }}d,
+        {%- endfor %}
+        count_if(signals.direction = 1) as advances,
+        count_if(signals.direction = -1) as declines,
+        count_if(signals.direction = 0) as unchanged,
+        sum(signals.volume) filter (where signals.direction = 1) as advancing_volume,
+        sum(signals.volume) filter (where signals.direction = -1) as declining_volume,
+        count_if(signals.is_new_high_52w) as new_highs_52w,
+        count_if(signals.is_new_low_52w) as new_lows_52w,
+        count(signals.return_ratio) as members_with_return,
+        sum(signals.return_ratio) as return_sum,
+        sum(listed.weight_pct) filter (where signals.return_ratio is not null) as weight_sum,
+        sum(
+            cast(
+                cast(listed.weight_pct as double) * cast(signals.return_ratio as double)
+                as decimal(18, 12)
+            )
+        ) as weighted_return_sum,
     from signals
-    inner join universe_sessions
-        on signals.traded_on = universe_sessions.traded_on
+    inner join epochs
+        on signals.traded_on = epochs.traded_on
+    inner join listed
+        on signals.symbol = listed.symbol
+        and epochs.epoch_no = listed.epoch_no
+    group by listed.cell_no, signals.traded_on
+
+),
+
+cells as (
+
+    select distinct
+        cell_no,
+        universe_id,
+        sector,
+    from listed
 
 ),
 
 priced_counts as (
 
     select
-        bars_of_universes.universe_id,
-        bars_of_universes.traded_on,
-        membership.sector,
-        count(*) as priced_members,
-        {%- for n in [20, 50, 200] %}
-        count(bars_of_universes.is_above_{{ n }}d) as members_with_{{ n }}_closes,
-        count(*) filter (where bars_of_universes.is_above_{{ n }}d) as members_above_{{ n }}d,
-        {%- endfor %}
-        count(*) filter (where bars_of_universes.direction = 1) as advances,
-        count(*) filter (where bars_of_universes.direction = -1) as declines,
-        count(*) filter (where bars_of_universes.direction = 0) as unchanged,
-        sum(bars_of_universes.volume)
-            filter (where bars_of_universes.direction = 1) as advancing_volume,
-        sum(bars_of_universes.volume)
-            filter (where bars_of_universes.direction = -1) as declining_volume,
-        count(*) filter (where bars_of_universes.is_new_high_52w) as new_highs_52w,
-        count(*) filter (where bars_of_universes.is_new_low_52w) as new_lows_52w,
-        count(bars_of_universes.return_ratio) as members_with_return,
-        sum(bars_of_universes.return_ratio) as return_sum,
-        sum(membership.weight_pct)
-            filter (where bars_of_universes.return_ratio is not null) as weight_sum,
-        sum(membership.weight_pct * bars_of_universes.return_ratio) as weighted_return_sum,
-    from bars_of_universes
-    inner join membership
-        on bars_of_universes.universe_id = membership.universe_id
-        and bars_of_universes.usable_from = membership.usable_from
-        and bars_of_universes.symbol = membership.price_symbol
-    group by
-        bars_of_universes.universe_id, bars_of_universes.traded_on, membership.sector
+        cells.universe_id,
+        cells.sector,
+        priced_counts_by_cell.*,
+    from priced_counts_by_cell
+    inner join cells
+        on priced_counts_by_cell.cell_no = cells.cell_no
 
 ),
 
