@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -28,8 +29,8 @@ SECTORS = (
 )  # fmt: skip
 TABLES = {
     "intermediate.int_constituent_prices_adjusted": """
-        symbol varchar, traded_on date, close decimal(18, 6), adj_close double, volume bigint,
-        observation_no integer, source varchar""",
+        symbol varchar, traded_on date, session_no integer, close decimal(18, 6), volume bigint,
+        source varchar""",
     "intermediate.int_universe_files_dated": """
         universe_id varchar, fund_id varchar, as_of_on date, edition varchar, known_on date,
         usable_from date, usable_to date""",
@@ -56,85 +57,111 @@ def write_panel(
 
     Bars lie in (symbol, traded_on) order, as `int_constituent_prices_adjusted` writes them.
     """
-    import duckdb
-
     random = np.random.default_rng(seed)
     days = newest_sessions(sessions)
+    companies = _list_companies(random, len(days), members)
+    path.unlink(missing_ok=True)
     with duckdb.connect(str(path)) as connection:
-        for schema in ("intermediate", "reference", "marts"):
+        for schema in ("intermediate", "reference"):
             connection.execute(f"create schema {schema}")
         for table, columns in TABLES.items():
             connection.execute(f"create table {table} ({columns})")
-        companies = _write_bars(connection, random, days, members)
-        _write_membership(connection, random, days, companies, members)
+        _write_bars(connection, random, days, companies)
+        _write_membership(connection, random, days, companies)
         frame = pd.DataFrame({"traded_on": days, "session_no": np.arange(1, sessions + 1)})
         frame["previous_on"] = frame["traded_on"].shift(1)
         frame["next_on"] = frame["traded_on"].shift(-1)
         frame["is_month_end"], frame["closes_at"] = False, pd.NaT
-        connection.execute("insert into reference.sessions select * from frame")
+        _insert(connection, "reference.sessions", frame)
         found = connection.execute(
             "select count(*) from intermediate.int_constituent_prices_adjusted"
         ).fetchone()
-        connection.execute("checkpoint")
     return int(found[0]) if found else 0
 
 
-def _write_bars(connection, random, days, members):  # type: ignore[no-untyped-def]
-    """Append the bars company by company; return (place, symbol, first and last session)."""
-    companies: list[tuple[int, str, int, int]] = []
-    frames: list[pd.DataFrame] = []
-    held = 0
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
+    connection.register("frame", frame)
+    connection.execute(f"insert into {table} select * from frame")
+    connection.unregister("frame")
+
+
+def _list_companies(random: np.random.Generator, sessions: int, members: int) -> pd.DataFrame:
+    """Return place, symbol, first session and the one after the last, in order of symbol."""
+    held: list[tuple[int, int, int]] = []
     for place in range(members):
         begin = 0
-        while begin < len(days):
-            end = min(len(days), begin + 21 + int(random.exponential(MEAN_LIFE)))
-            symbol = f"P{place:05d}{chr(65 + sum(c[0] == place for c in companies[-40:]))}"
-            companies.append((place, symbol, begin, end))
-            frames.append(_bars(random, days[begin:end], symbol))
-            held += len(frames[-1])
+        while begin < sessions:
+            end = min(sessions, begin + 21 + int(random.exponential(MEAN_LIFE)))
+            held.append((place, begin, end))
             begin = end
-        if held > 1_000_000 or place == members - 1:
-            chunk = pd.concat(frames)
-            connection.execute(
-                "insert into intermediate.int_constituent_prices_adjusted select * from chunk"
-            )
+    letters = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+    codes = random.choice(26**4, len(held), replace=False)
+    symbols = ["".join(letters[[c // 17576, c // 676 % 26, c // 26 % 26, c % 26]]) for c in codes]
+    companies = pd.DataFrame(held, columns=["place", "begin", "end"])
+    companies.insert(1, "symbol", symbols)
+    return companies.sort_values("symbol", ignore_index=True)
+
+
+def _write_bars(
+    connection: duckdb.DuckDBPyConnection,
+    random: np.random.Generator,
+    days: NDArray[np.datetime64],
+    companies: pd.DataFrame,
+) -> None:
+    frames: list[pd.DataFrame] = []
+    held = 0
+    for row in companies.itertuples(index=False):
+        frames.append(_bars(random, days, row.symbol, row.begin, row.end))
+        held += len(frames[-1])
+        if held > 1_000_000 or row.symbol == companies["symbol"].iloc[-1]:
+            _insert(connection, "intermediate.int_constituent_prices_adjusted", pd.concat(frames))
             frames, held = [], 0
-    return companies
 
 
-def _bars(random, days, symbol):  # type: ignore[no-untyped-def]
-    count = len(days)
+def _bars(
+    random: np.random.Generator, days: NDArray[np.datetime64], symbol: str, begin: int, end: int
+) -> pd.DataFrame:
+    count = end - begin
     moves = random.normal(0.0003, 0.022, count)
     moves[random.random(count) < 0.01] = 0.0  # a quote that does not move
     close = np.round(20.0 * np.exp(np.cumsum(moves)), 2).clip(0.01, 90_000)
-    volume = random.lognormal(12, 1, count).astype("int64")
     present = random.random(count) >= 0.005
     if count > 400 and random.random() < 0.1:  # a pause of some weeks
-        begin = int(random.integers(100, count - 100))
-        present[begin : begin + int(random.integers(5, 60))] = False
-    frame = pd.DataFrame(
-        {"symbol": symbol, "traded_on": days, "close": close, "adj_close": close, "volume": volume}
+        first = int(random.integers(100, count - 100))
+        present[first : first + int(random.integers(5, 60))] = False
+    return pd.DataFrame(
+        {
+            "symbol": symbol,
+            "traded_on": days[begin:end],
+            "session_no": np.arange(begin + 1, end + 1),
+            "close": close,
+            "volume": random.lognormal(12, 1, count).astype("int64"),
+            "source": "panel",
+        }
     )[present]
-    frame["observation_no"] = np.arange(1, len(frame) + 1)
-    frame["source"] = "panel"
-    return frame
 
 
-def _write_membership(connection, random, days, companies, members):  # type: ignore[no-untyped-def]
+def _write_membership(
+    connection: duckdb.DuckDBPyConnection,
+    random: np.random.Generator,
+    days: NDArray[np.datetime64],
+    companies: pd.DataFrame,
+) -> None:
     """Write one file a quarter for each of two indices: those listed on its day."""
     firsts = list(range(21, len(days), 63))
-    large_from = int(members * (1 - SHARE_OF_LARGE))
-    listed = pd.DataFrame(companies, columns=["place", "symbol", "begin", "end"])
-    listed["sector"] = random.choice(SECTORS, len(listed))
-    listed["weight"] = random.lognormal(0, 1, len(listed))
-    listed["universe_id"] = np.where(listed["place"] < large_from, "russell_2000", "sp_500")
+    large_from = int((companies["place"].max() + 1) * (1 - SHARE_OF_LARGE))
+    listed = companies.assign(
+        sector=random.choice(SECTORS, len(companies)),
+        weight=random.lognormal(0, 1, len(companies)),
+        universe_id=np.where(companies["place"] < large_from, "russell_2000", "sp_500"),
+    )
     files, lines = [], []
     for number, first in enumerate(firsts):
-        until = days[firsts[number + 1] - 1] if number + 1 < len(firsts) else "9999-12-31"
+        is_newest = number + 1 == len(firsts)
+        until = "9999-12-31" if is_newest else str(days[firsts[number + 1] - 1])
+        as_of = days[first - 1]
         now = listed[(listed["begin"] <= first) & (listed["end"] > first)]
         for universe, part in now.groupby("universe_id"):
-            as_of = days[first - 1]
-            dates = {"as_of_on": as_of, "usable_from": days[first], "usable_to": until}
             files.append((universe, "panel", as_of, "1", as_of, days[first], until))
             lines.append(
                 pd.DataFrame(
@@ -146,14 +173,12 @@ def _write_membership(connection, random, days, companies, members):  # type: ig
                         "weight_pct": 100 * part["weight"] / part["weight"].sum(),
                         "quantity": 1.0,
                         "price_usd": 1.0,
-                        "membership_as_of_on": dates["as_of_on"],
-                        "usable_from": dates["usable_from"],
-                        "usable_to": str(dates["usable_to"]),
+                        "membership_as_of_on": as_of,
+                        "usable_from": days[first],
+                        "usable_to": until,
                     }
                 )
             )
-    membership = pd.concat(lines)
     dated = pd.DataFrame(files, columns=list("abcdefg"))
-    dated["g"] = dated["g"].astype(str)
-    connection.execute("insert into intermediate.int_universe_files_dated select * from dated")
-    connection.execute("insert into intermediate.int_universe_membership select * from membership")
+    _insert(connection, "intermediate.int_universe_files_dated", dated)
+    _insert(connection, "intermediate.int_universe_membership", pd.concat(lines))

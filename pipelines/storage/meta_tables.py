@@ -158,6 +158,12 @@ META_TABLES: Mapping[str, Mapping[str, MetaColumn]] = {
         "as_of": _needed("DATE", "Day on which we looked: what was missing then came later."),
         "batch_id": _BATCH,
     },
+    "standing_builds": {
+        "tag": _needed("VARCHAR", "Tag of the models that were built together."),
+        "fingerprint": _needed("VARCHAR", "Hash of all that their tables are a function of."),
+        "run_id": _RUN,
+        "built_at": _needed("TIMESTAMP", "When they were built (UTC)."),
+    },
     "reread_requests": {
         "feed": _FEED,
         "item": _needed("VARCHAR", "Symbol whose whole history is to be read again."),
@@ -166,8 +172,8 @@ META_TABLES: Mapping[str, Mapping[str, MetaColumn]] = {
     },
 }
 
-UNPUBLISHED = frozenset({"item_loads", "reread_requests"})
-"""Bookkeeping of the loader, meaningless to a reader."""
+UNPUBLISHED = frozenset({"item_loads", "reread_requests", "standing_builds"})
+"""Bookkeeping of the loader and of the build, meaningless to a reader."""
 
 
 def table_ddl(name: str) -> str:

@@ -1,3 +1,4 @@
+{{ config(pre_hook="{{ use_one_thread() }}", post_hook="{{ use_all_threads() }}") }}
 {% set counts = [
     'priced_members', 'members_with_20_closes', 'members_above_20d', 'members_with_50_closes',
     'members_above_50d', 'members_with_200_closes', 'members_above_200d', 'advances', 'declines',

@@ -1,0 +1,222 @@
+"""The parts of the benchmark: what is compared, by which targets it is judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import numpy as np
+from rich.console import Console
+
+from bench import breadth
+from bench.measure import Cost, compete, run_once
+from bench.models import compile_models
+from bench.panel import MEMBERS, SESSIONS, write_panel
+from bench.results import ResultTable
+
+
+class ResultsDiffer(Exception):
+    """Two contestants found different figures on the same data."""
+
+
+def _panel(
+    folder: Path, console: Console, *, members: int = MEMBERS, sessions: int = SESSIONS
+) -> Path:
+    """Return the panel of this size, generated where it is not there yet."""
+    path = folder / f"panel_{members}x{sessions}.duckdb"
+    if not (path.with_suffix("") / "lines.parquet").exists():
+        console.print(f"generating {members:,} members x {sessions:,} sessions")
+        console.print(f"{write_panel(path, members=members, sessions=sessions):,} bars")
+        _export(path)
+    return path
+
+
+def _export(panel: Path) -> None:
+    """Write what contestants that read Parquet need beside the panel."""
+    folder = panel.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    names = ["int_universe_epochs_numbered", "int_universe_members_listed"]
+    statements = compile_models(names, panel)
+    with duckdb.connect(str(panel)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        for table, file in (
+            ("int_constituent_prices_adjusted", "bars"),
+            ("int_universe_epochs_numbered", "epochs"),
+            ("int_universe_members_listed", "lines"),
+        ):
+            to = folder / f"{file}.parquet"
+            connection.execute(f"copy (from intermediate.{table}) to '{to}'")
+        for name in names:
+            connection.execute(f"drop table intermediate.{name}")
+
+
+def _statements(panel: Path, *, newest: bool = False, symbol: str = "") -> Path:
+    """Return a file of the models' statements, over all bars or over a part of them.
+
+    `newest`: the sessions that a window of the newest session can reach; `symbol`: one symbol.
+    """
+    statements = compile_models(breadth.MODELS, panel)
+    kind = "newest" if newest else symbol or "all"
+    if kind != "all":
+        bars = '"intermediate"."int_constituent_prices_adjusted"'
+        reach = breadth.YEAR + breadth.SLACK
+        part = (
+            f"(from {bars} where session_no > (select max(session_no) from {bars}) - {reach})"
+            if newest
+            else f"(from {bars} where symbol = '{symbol}')"
+        )
+        statements = [s.replace(f"from {bars}", f"from {part}") for s in statements]
+    path = panel.with_name(f"{panel.stem}_{kind}.json")
+    path.write_text(json.dumps(statements), encoding="utf-8")
+    return path
+
+
+def _require_equal(found: Mapping[str, Cost]) -> None:
+    first, *others = found
+    for other in others:
+        told = breadth.differences(found[first].found, found[other].found)
+        if told:
+            raise ResultsDiffer(f"{first} against {other}: {'; '.join(told[:5])}")
+
+
+def _verdict(value: float, most: float) -> str:
+    return f"{value:.2f} (at most {most}: {'met' if value <= most else 'NOT met'})"
+
+
+def measure_breadth(folder: Path, rounds: int, console: Console) -> list[ResultTable]:
+    """Breadth in full: the models against polars in two forms and a compiled kernel."""
+    panel = _panel(folder, console)
+    own = ("bench.breadth:by_models", str(panel), str(_statements(panel)))
+    contestants: dict[str, Sequence[str]] = {
+        "the models (DuckDB)": own,
+        "polars, whole columns": ("bench.breadth:by_polars_flat", str(panel)),
+        "polars, group by and agg": ("bench.breadth:by_polars_groups", str(panel)),
+        "numba kernel with its read": ("bench.breadth:by_numba", str(panel)),
+    }
+    _require_equal({name: run_once(*call) for name, call in contestants.items()})
+    console.print("results are equal")
+    medians, runs = compete(contestants, rounds=rounds)
+    frames = run_once("bench.breadth:by_row_windows", str(panel))
+    models = medians["the models (DuckDB)"]
+    rows = [
+        [
+            name,
+            f"{cost.cpu_s:.1f}",
+            f"{cost.wall_s:.1f}",
+            f"{cost.peak_mib:,.0f}",
+            f"{models.cpu_s / cost.cpu_s:.2f}",
+            f"{models.wall_s / cost.wall_s:.2f}",
+            f"{min(r.cpu_s for r in runs[name]):.1f}-{max(r.cpu_s for r in runs[name]):.1f}",
+        ]
+        for name, cost in medians.items()
+    ]
+    rows.append(
+        [
+            "ROWS frames, highs and three averages only (once)",
+            f"{frames.cpu_s:.1f}",
+            f"{frames.wall_s:.1f}",
+            f"{frames.peak_mib:,.0f}",
+            f"{models.cpu_s / frames.cpu_s:.2f}",
+            f"{models.wall_s / frames.wall_s:.2f}",
+            "",
+        ]
+    )
+    polars = min((medians[n] for n in medians if n.startswith("polars")), key=lambda c: c.cpu_s)
+    kernel = medians["numba kernel with its read"]
+    targets = ResultTable(
+        "Breadth in full: targets",
+        "The models' figures over those of the faster form of polars and of the kernel.",
+        ("target", "measured"),
+        [
+            ["CPU / polars' CPU", _verdict(models.cpu_s / polars.cpu_s, 0.9)],
+            ["CPU / kernel's CPU", _verdict(models.cpu_s / kernel.cpu_s, 3.0)],
+            ["wall / polars' wall", _verdict(models.wall_s / polars.wall_s, 1.0)],
+            ["peak memory, MiB", _verdict(models.peak_mib, 512)],
+        ],
+    )
+    with duckdb.connect(str(panel), read_only=True) as connection:
+        bars = connection.execute(
+            "select count(*) from intermediate.int_constituent_prices_adjusted"
+        ).fetchall()[0][0]
+    said = (
+        f"{MEMBERS:,} members x {SESSIONS:,} sessions, {bars:,} bars, two indices, quarterly files;"
+        f" two threads each; medians of {rounds} rounds in turn. CPU and wall in seconds, peak"
+        " resident memory in MiB. The models read DuckDB's file, polars Parquet, the kernel arrays"
+        f" that DuckDB hands over. The file takes {panel.stat().st_size / bars:.1f} bytes a bar."
+    )
+    columns = ("contestant", "CPU", "wall", "peak", "models' CPU / its", "wall", "CPU range")
+    return [ResultTable("Breadth in full", said, columns, rows), targets]
+
+
+def measure_growth(folder: Path, rounds: int, console: Console) -> list[ResultTable]:
+    """How CPU grows with members and with sessions, and what one more session costs."""
+    sizes = [(MEMBERS, SESSIONS * part // 4) for part in (1, 2, 3)]
+    sizes += [(MEMBERS * part // 4, SESSIONS) for part in (1, 2, 3)] + [(MEMBERS, SESSIONS)]
+    costs: dict[tuple[int, int], Cost] = {}
+    contestants: dict[str, Sequence[str]] = {}
+    for members, sessions in sizes:
+        panel = _panel(folder, console, members=members, sessions=sessions)
+        contestants[f"{members}x{sessions}"] = (
+            "bench.breadth:by_models", str(panel), str(_statements(panel))
+        )  # fmt: skip
+    full = folder / f"panel_{MEMBERS}x{SESSIONS}.duckdb"
+    with duckdb.connect(str(full), read_only=True) as connection:
+        longest = connection.execute(
+            "select symbol from intermediate.int_constituent_prices_adjusted "
+            "group by symbol order by count(*) desc, symbol limit 1"
+        ).fetchall()[0][0]
+    contestants["newest"] = (
+        "bench.breadth:by_models_newest", str(full), str(_statements(full, newest=True))
+    )  # fmt: skip
+    contestants["symbol"] = (
+        "bench.breadth:signals_of_symbol", str(full), str(_statements(full, symbol=longest))
+    )  # fmt: skip
+    whole = run_once("bench.breadth:newest_of_models", str(full), str(_statements(full)))
+    newest = run_once(*contestants["newest"])
+    if whole.found != newest.found:
+        raise ResultsDiffer(f"newest session: {whole.found} in full, {newest.found} alone")
+    console.print("the newest session alone is equal to the same session of the full computation")
+    medians, _ = compete(contestants, rounds=rounds)
+    for members, sessions in sizes:
+        costs[members, sessions] = medians[f"{members}x{sessions}"]
+    by_sessions = {s: c.cpu_s for (m, s), c in costs.items() if m == MEMBERS}
+    by_members = {m: c.cpu_s for (m, s), c in costs.items() if s == SESSIONS}
+    full_cpu = costs[MEMBERS, SESSIONS].cpu_s
+    rows = [
+        [f"{m:,}", f"{s:,}", f"{c.cpu_s:.2f}", f"{c.wall_s:.2f}", f"{c.peak_mib:,.0f}"]
+        for (m, s), c in sorted(costs.items())
+    ]
+    growth = ResultTable(
+        "Breadth as it grows",
+        f"The models alone, medians of {rounds} rounds.",
+        ("members", "sessions", "CPU", "wall", "peak MiB"),
+        rows,
+    )
+    targets = ResultTable(
+        "Breadth as it grows: targets",
+        "Exponents are slopes of log CPU over log size, four sizes each. The newest session is "
+        "computed from the sessions its windows can reach and is equal, figure by figure, to the "
+        "same session of the full computation; one symbol is the longest, as after a split.",
+        ("target", "measured"),
+        [
+            ["exponent in sessions", _verdict(_exponent(by_sessions), 1.05)],
+            ["exponent in members", _verdict(_exponent(by_members), 1.05)],
+            ["one more session / full", _verdict(medians["newest"].cpu_s / full_cpu, 0.04)],
+            ["one symbol restated / full", _verdict(medians["symbol"].cpu_s / full_cpu, 0.04)],
+        ],
+    )
+    return [growth, targets]
+
+
+def _exponent(cost_by_size: Mapping[int, float]) -> float:
+    sizes, costs = zip(*sorted(cost_by_size.items()), strict=True)
+    return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
+
+
+PARTS: Mapping[str, Callable[[Path, int, Console], list[ResultTable]]] = {
+    "breadth": measure_breadth,
+    "growth": measure_growth,
+}
