@@ -12,7 +12,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test fuzz crash readers live ui dashboard docs superset superset-check lint audit format lock clean
+.PHONY: help run test bench fuzz crash readers live ui dashboard docs superset superset-check lint audit format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ dashboard: $(VENV)/product.stamp ## start the dashboard over the published file 
 
 test: $(VENV)/development.stamp $(VENV)-node/stamp ## run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --randomly-seed=$(SEED)
+
+bench: $(VENV)/development.stamp ## compare speed, growth and memory on a generated panel; writes bench/results.md (20 minutes)
+	@$(BIN)/python -m bench $(PARTS)
 
 fuzz: $(VENV)/development.stamp ## break a million payloads and see that only typed errors come out (20 to 60 minutes)
 	@$(BIN)/python -m tests.fuzz.long_pass

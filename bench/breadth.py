@@ -108,9 +108,10 @@ def by_row_windows(clock: Clock, panel: str) -> Digest:
         f"as sum_{n}, lag(session_no, {n - 1}) over by_symbol as oldest_{n}"
         for n in WINDOWS
     )
+    full = {n: f"oldest_{n} > session_no - {n + SLACK}" for n in (*WINDOWS, YEAR)}
     above = ", ".join(
-        f"count(*) filter (where oldest_{n} > session_no - {n + SLACK}) as with_{n}, count(*) "
-        f"filter (where oldest_{n} > session_no - {n + SLACK} and close * {n} > sum_{n}) as above_{n}"
+        f"count_if({full[n]}) as with_{n}, "
+        f"count_if({full[n]} and close * {n} > sum_{n}) as above_{n}"
         for n in WINDOWS
     )
     with duckdb.connect(config={"threads": _threads()}) as connection:
@@ -128,8 +129,7 @@ def by_row_windows(clock: Clock, panel: str) -> Digest:
                 window by_symbol as (partition by symbol order by session_no)
             )
             select traded_on, {above},
-                count(*) filter (where oldest_{YEAR} > session_no - {YEAR + SLACK}
-                    and close = highest) as new_highs,
+                count_if({full[YEAR]} and close = highest) as new_highs,
             from windows group by traded_on
             """
         )

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 THREADS = 2
@@ -96,11 +97,10 @@ def median(costs: Sequence[Cost]) -> Cost:
 def machine() -> str:
     """Return the machine in one line."""
     model = "unknown processor"
-    with open("/proc/cpuinfo", encoding="utf-8") as lines:
-        for line in lines:
-            if line.startswith(("model name", "CPU part")):
-                model = line.partition(":")[2].strip()
-                break
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith(("model name", "CPU part")):
+            model = line.partition(":")[2].strip()
+            break
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     python = ".".join(map(str, sys.version_info[:3]))
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, Python {python}"

@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 from rich.console import Console
 
-from bench import breadth
+from bench import breadth, night
 from bench.measure import Cost, compete, run_once
 from bench.models import compile_models
 from bench.panel import MEMBERS, SESSIONS, write_panel
@@ -62,13 +62,17 @@ def _statements(panel: Path, *, newest: bool = False, symbol: str = "") -> Path:
     kind = "newest" if newest else symbol or "all"
     if kind != "all":
         bars = '"intermediate"."int_constituent_prices_adjusted"'
-        reach = breadth.YEAR + breadth.SLACK
-        part = (
-            f"(from {bars} where session_no > (select max(session_no) from {bars}) - {reach})"
-            if newest
-            else f"(from {bars} where symbol = '{symbol}')"
-        )
+        # A constant: a subquery would become a join, and a join may turn the order of the rows.
+        with duckdb.connect(str(panel), read_only=True) as connection:
+            newest_no = connection.execute(f"select max(session_no) from {bars}").fetchall()[0][0]
+        reach = newest_no - breadth.YEAR - breadth.SLACK
+        condition = f"session_no > {reach}" if newest else f"symbol = '{symbol}'"
+        part = f"(from {bars} where {condition})"
         statements = [s.replace(f"from {bars}", f"from {part}") for s in statements]
+        if newest:
+            sessions = '"reference"."sessions"'
+            part = f"(from {sessions} where {condition})"
+            statements = [s.replace(f"from {sessions}", f"from {part}") for s in statements]
     path = panel.with_name(f"{panel.stem}_{kind}.json")
     path.write_text(json.dumps(statements), encoding="utf-8")
     return path
@@ -177,7 +181,9 @@ def measure_growth(folder: Path, rounds: int, console: Console) -> list[ResultTa
     whole = run_once("bench.breadth:newest_of_models", str(full), str(_statements(full)))
     newest = run_once(*contestants["newest"])
     if whole.found != newest.found:
-        raise ResultsDiffer(f"newest session: {whole.found} in full, {newest.found} alone")
+        pairs = zip(whole.found, newest.found, strict=True)
+        told = [f"{a} in full, {b} alone" for a, b in pairs if a != b]
+        raise ResultsDiffer(f"newest session: {'; '.join(told[:3])}")
     console.print("the newest session alone is equal to the same session of the full computation")
     medians, _ = compete(contestants, rounds=rounds)
     for members, sessions in sizes:
@@ -216,7 +222,80 @@ def _exponent(cost_by_size: Mapping[int, float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
 
 
+def measure_night(folder: Path, rounds: int, console: Console) -> list[ResultTable]:
+    """A night with nothing new, one that builds everything, and what they consist of."""
+    warehouse = night.prepare(folder / "warehouse", console)
+    unchanged = [night.profile(warehouse) for _ in range(rounds)]
+    night.forget_all(warehouse)
+    everything = night.profile(warehouse)
+    imports = run_once("bench.night:imports")
+    sql = run_once("bench.night:sql_alone", str(warehouse))
+    middle = sorted(unchanged, key=lambda told: told.cpu_s)[len(unchanged) // 2]
+    parts_of = imports.cpu_s + sql.cpu_s
+    figures = ResultTable(
+        "One night",
+        "`smallcaps run` in the sample world, the job in process, CPU and wall in seconds, peak "
+        f"resident memory in MiB; the unchanged night is the median of {rounds}. "
+        f"Models and tests as plain SQL: {sql.found} statements.",
+        ("what", "CPU", "wall", "peak"),
+        [
+            ["nothing new", *_figures(middle)],
+            ["everything built", *_figures(everything)],
+            ["imports alone", *_figures(imports)],
+            ["models and tests as plain SQL", *_figures(sql)],
+        ],
+    )
+    targets = ResultTable(
+        "One night: targets",
+        "Against the sum of imports and plain SQL stands the night that builds everything.",
+        ("target", "measured"),
+        [
+            ["CPU of a night with nothing new, s", _verdict(middle.cpu_s, 15)],
+            ["night / (imports + SQL)", _verdict(everything.cpu_s / parts_of, 2)],
+            ["peak memory, MiB", _verdict(everything.peak_mib, 1536)],
+        ],
+    )
+    profiles = [
+        ResultTable(
+            f"Where a night's CPU goes: {name}",
+            "The largest rows of `python -m bench.profile_night`; brackets overlap.",
+            ("what", "CPU", "share"),
+            [
+                [what, f"{spent:.1f}", f"{spent / told.cpu_s:.0%}"]
+                for what, spent in sorted(told.found.items(), key=lambda pair: -pair[1])[:14]
+            ],
+        )
+        for name, told in (("nothing new", middle), ("everything built", everything))
+    ]
+    return [figures, targets, *profiles]
+
+
+def _figures(cost: Cost) -> list[str]:
+    return [f"{cost.cpu_s:.1f}", f"{cost.wall_s:.1f}", f"{cost.peak_mib:,.0f}"]
+
+
+def measure_reading(folder: Path, rounds: int, console: Console) -> list[ResultTable]:
+    """The sample queries of docs/bi.md, each from a connection of its own."""
+    warehouse = night.prepare(folder / "warehouse", console)
+    file = warehouse / "published/current/warehouse.duckdb"
+    times = night.time_queries(file, rounds=max(rounds, 5))
+    rows = [[first, f"{1000 * seconds:.1f}"] for first, seconds in times.items()]
+    slowest = 1000 * max(times.values())
+    return [
+        ResultTable(
+            "Reading",
+            "The sample queries of docs/bi.md on the published file of the sample world "
+            f"({file.stat().st_size / 1e6:.0f} MB): connect, read all rows, close; medians of "
+            f"{max(rounds, 5)}, milliseconds of wall.",
+            ("query (its first line)", "ms"),
+            [*rows, ["**slowest**", _verdict(slowest, 50)]],
+        )
+    ]
+
+
 PARTS: Mapping[str, Callable[[Path, int, Console], list[ResultTable]]] = {
     "breadth": measure_breadth,
     "growth": measure_growth,
+    "night": measure_night,
+    "reading": measure_reading,
 }

@@ -1,6 +1,6 @@
 """Where the CPU of one night goes: imports, each step, and what lies between them.
 
-    python -m bench.profile_night [--warehouse DIR]
+    python -m bench.profile_night [--warehouse DIR] [--json]
 
 Runs the nightly job of the sample world in this process, as `smallcaps run` does, and reads the
 process's CPU clock whenever Dagster reports that a step began or ended. Prints a table and returns
@@ -10,7 +10,9 @@ the job's exit code. CPU is user plus system of all threads; wall is beside it.
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import resource
 import sys
 import time
 from collections import defaultdict
@@ -63,10 +65,15 @@ def _watch_steps(ledger: Ledger) -> None:
     dg.DagsterInstance.handle_new_event = watched  # type: ignore[method-assign]
 
 
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def main() -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--warehouse", type=Path, help="state folder (default: as for a night)")
+    parser.add_argument("--json", action="store_true", help="print figures, not a table")
     chosen = parser.parse_args()
     if chosen.warehouse:
         os.environ["SMALLCAPS_WAREHOUSE"] = str(chosen.warehouse)
@@ -83,6 +90,10 @@ def main() -> int:
             read_settings(), only=None, from_landing=None, console=Console(file=sys.stderr)
         )
     cpu, wall = time.process_time() - began[0], time.perf_counter() - began[1]
+    if chosen.json:
+        rows = {what: [spent, ledger.wall[what]] for what, spent in ledger.cpu.items()}
+        print(json.dumps({"cpu": cpu, "wall": wall, "peak_mib": _peak_mib(), "rows": rows}))
+        return int(code)
     table = Table("what", "CPU s", "wall s", "share of CPU")
     for what, spent in sorted(ledger.cpu.items(), key=lambda pair: -pair[1]):
         table.add_row(what, f"{spent:.2f}", f"{ledger.wall[what]:.2f}", f"{spent / cpu:.1%}")
