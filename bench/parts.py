@@ -64,7 +64,9 @@ def _statements(panel: Path, *, newest: bool = False, symbol: str = "") -> Path:
         bars = '"intermediate"."int_constituent_prices_adjusted"'
         # A constant: a subquery would become a join, and a join may turn the order of the rows.
         with duckdb.connect(str(panel), read_only=True) as connection:
-            newest_no = connection.execute(f"select max(session_no) from {bars}").fetchall()[0][0]
+            newest_no, newest_on = connection.execute(
+                f"select max(session_no), max(traded_on) from {bars}"
+            ).fetchall()[0]
         reach = newest_no - breadth.YEAR - breadth.SLACK
         condition = f"session_no > {reach}" if newest else f"symbol = '{symbol}'"
         part = f"(from {bars} where {condition})"
@@ -73,6 +75,10 @@ def _statements(panel: Path, *, newest: bool = False, symbol: str = "") -> Path:
             sessions = '"reference"."sessions"'
             part = f"(from {sessions} where {condition})"
             statements = [s.replace(f"from {sessions}", f"from {part}") for s in statements]
+            # the windows look back, the count is of one session
+            epochs = '"intermediate"."int_universe_epochs_numbered"'
+            counted = f"(from {epochs} where traded_on = date '{newest_on}')"
+            statements[-1] = statements[-1].replace(f"from {epochs}", f"from {counted}")
     path = panel.with_name(f"{panel.stem}_{kind}.json")
     path.write_text(json.dumps(statements), encoding="utf-8")
     return path
