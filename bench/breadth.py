@@ -35,7 +35,7 @@ DIGEST = """
         sum(members_with_return), cast(sum(return_sum) as double),
         cast(sum(weighted_return_sum) as double)
     from intermediate.int_breadth_counted
-    where sector <> 'all'
+    where sector <> 'all' and priced_members > 0
 """
 NEWEST = """
     select * exclude (is_hole, row_no) from intermediate.int_breadth_counted
