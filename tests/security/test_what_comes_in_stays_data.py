@@ -46,6 +46,7 @@ INTERPOLATED = {
         "filing_facts", "frequency", "is_vintage", "item_of(table, 'i')", "picked", "same",
         "same_fresh", "siblings", "table.dated", "table.entity", "table.name", "vintage_facts",
     },
+    "storage/standing.py": {"schema", "table", "told"},
     "storage/tracing.py": {"column", "table", "told"},
     "storage/version_diff.py": {
         "', ' if counted else ''", "any_of", "column", "counted", "dated[0]", "differs[column]",

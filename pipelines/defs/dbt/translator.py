@@ -165,6 +165,7 @@ def check_description(node: Node) -> str:
         return said or f"{sentence[:1].upper()}{sentence[1:]}."
     given = test["kwargs"]
     column = f"`{given.get('column_name')}`"
+    columns = ", ".join(map(str, given.get("columns", [])))
     low, high = given.get("min_value", "-∞"), given.get("max_value", "∞")
     made = {
         "not_null": f"{column} is never empty.",
@@ -172,7 +173,8 @@ def check_description(node: Node) -> str:
         "not_negative": f"{column} is never below zero.",
         "accepted_range": f"{column} lies in [{low}, {high}].",
         "accepted_values": f"{column} is one of {', '.join(map(str, given.get('values', [])))}.",
-        "unique_grain": f"One row per {', '.join(map(str, given.get('columns', [])))}.",
+        "lies_in_order": f"Rows lie in the order of {columns}.",
+        "unique_grain": f"One row per {columns}.",
         "holds": f"In every row: `{given.get('condition')}`.",
     }
     return made.get(test["name"], f"dbt test {test['name']}.")
