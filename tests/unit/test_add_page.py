@@ -16,7 +16,7 @@ from pipelines.settings import PROJECT_DIR
 PAGE = (PROJECT_DIR / "docs/add.md").read_text(encoding="utf-8")
 STEP = re.compile(r"^ *<!-- (?P<what>.+?) -->\n(?P<fence> *```\w+\n.+?^ *```)$", re.M | re.S)
 CHANGE = re.compile(r'(?P<path>\S+), (?:(?P<how>before|for) "(?P<anchor>.+)"|new|at the end)')
-COPIED = ("pipelines", "dbt_project", "tests", "docs", "dashboard", "deploy", "warehouse")
+COPIED = ("pipelines", "dbt_project", "tests", "docs", "dashboard", "deploy", "bench", "warehouse")
 LEFT_OUT = shutil.ignore_patterns(
     "__pycache__", "target", "logs", "landing", "build", "published", "live", "storage", "history"
 )
