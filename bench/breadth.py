@@ -59,21 +59,18 @@ def newest_of_models(clock: Clock, panel: str, statements: str) -> list[list[str
     return [[str(v) for v in row] for row in _run_models(clock, panel, statements, NEWEST)]
 
 
-def by_models_newest(clock: Clock, panel: str, statements: str) -> list[list[str]]:
-    """The same from the sessions that the newest one's windows can reach."""
-    return newest_of_models(clock, panel, statements)
-
-
-def signals_of_symbol(clock: Clock, panel: str, statements: str) -> int:
-    """Compute the signals of one symbol's whole history."""
+def signals_of_symbol(clock: Clock, panel: str, statements: str, symbol: str) -> list[list[str]]:
+    """Compute the signals of one symbol's whole history; return them as text."""
+    view = json.loads(Path(statements).read_text(encoding="utf-8"))[0]
     with _opened(panel) as connection:
-        view = json.loads(Path(statements).read_text(encoding="utf-8"))[0]
         clock.start()
         connection.execute(view)
         connection.execute(
-            "create table restated as from intermediate.int_constituent_signals_computed"
+            "create table restated as from intermediate.int_constituent_signals_computed "
+            f"where symbol = '{symbol}'"
         )
-        return int(connection.execute("select count(*) from restated").fetchall()[0][0])
+        rows = connection.execute("from restated order by traded_on").fetchall()
+    return [[str(v) for v in row] for row in rows]
 
 
 def _run_models(clock: Clock, panel: str, statements: str, then: str) -> list[tuple[Any, ...]]:
@@ -83,7 +80,8 @@ def _run_models(clock: Clock, panel: str, statements: str, then: str) -> list[tu
         clock.start()
         for statement in todo:
             connection.execute(statement)
-        return connection.execute(then).fetchall()
+        rows: list[tuple[Any, ...]] = connection.execute(then).fetchall()
+        return rows
 
 
 @contextmanager
@@ -99,45 +97,6 @@ def _opened(panel: str) -> Iterator[duckdb.DuckDBPyConnection]:
             name = ".".join(table)
             connection.execute(f"create view {name} as from panel.{name}")
         yield connection
-
-
-def by_row_windows(clock: Clock, panel: str) -> Digest:
-    """The windows as one would write them: ROWS frames over a partition by symbol."""
-    n_sums = ", ".join(
-        f"sum(close) over (partition by symbol order by session_no rows {n - 1} preceding) "
-        f"as sum_{n}, lag(session_no, {n - 1}) over by_symbol as oldest_{n}"
-        for n in WINDOWS
-    )
-    full = {n: f"oldest_{n} > session_no - {n + SLACK}" for n in (*WINDOWS, YEAR)}
-    above = ", ".join(
-        f"count_if({full[n]}) as with_{n}, "
-        f"count_if({full[n]} and close * {n} > sum_{n}) as above_{n}"
-        for n in WINDOWS
-    )
-    with duckdb.connect(config={"threads": _threads()}) as connection:
-        connection.execute(f"attach '{panel}' as panel (read_only)")
-        clock.start()
-        connection.execute(
-            f"""
-            create table counted as
-            with windows as (
-                select *, {n_sums},
-                    lag(session_no, {YEAR - 1}) over by_symbol as oldest_{YEAR},
-                    max(close) over (partition by symbol order by session_no
-                        rows {YEAR - 1} preceding) as highest,
-                from panel.intermediate.int_constituent_prices_adjusted
-                window by_symbol as (partition by symbol order by session_no)
-            )
-            select traded_on, {above},
-                count_if({full[YEAR]} and close = highest) as new_highs,
-            from windows group by traded_on
-            """
-        )
-        row = connection.execute(
-            "select sum(with_20), sum(above_20), sum(with_200), sum(above_200), sum(new_highs) "
-            "from counted"
-        ).fetchall()[0]
-    return [float(v) for v in row]
 
 
 def by_polars_flat(clock: Clock, panel: str) -> Digest:
@@ -175,7 +134,7 @@ def _by_polars(clock: Clock, panel: str, *, grouped: bool) -> Digest:
     if grouped:
         kept = ("traded_on", "session_no", "volume", "micros")
         seen = bars.group_by("symbol", maintain_order=True).agg(*kept, *windows)
-        seen = seen.explode(pl.all().exclude("symbol"))
+        seen = seen.explode([c for c in seen.collect_schema().names() if c != "symbol"])
         same = {n: pl.lit(True) for n in (1, *WINDOWS, YEAR)}
     else:
         owners = [symbol.shift(n - 1).alias(f"owner_{n}") for n in (*WINDOWS, YEAR)]

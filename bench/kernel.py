@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -10,8 +12,16 @@ YEAR = 252
 
 @njit(cache=True)
 def count_breadth(
-    micros, session_no, volume, is_first, epoch_of, cell_of, weight_of, cells, sessions
-):  # type: ignore[no-untyped-def]
+    micros: Any,
+    session_no: Any,
+    volume: Any,
+    is_first: Any,
+    epoch_of: Any,
+    cell_of: Any,
+    weight_of: Any,
+    cells: int,
+    sessions: int,
+) -> Any:
     """Return counts[cell, session, 13], volumes[cell, session, 2], sums[cell, session, 2].
 
     Running sums of the last 20, 50 and 200 closes, monotone queues for the extremes of 252; all

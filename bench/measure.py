@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,11 @@ class Clock:
         """Return what it cost since `start`."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return Cost(time.process_time() - self._cpu, time.perf_counter() - self._wall, peak, found)
+
+
+def peak_mib() -> float:
+    """Return the highest resident memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def run_once(contestant: str, *arguments: str, threads: int = THREADS) -> Cost:
@@ -110,8 +115,7 @@ def _main() -> None:
     module, _, function = sys.argv[1].partition(":")
     clock = Clock()
     found = getattr(importlib.import_module(module), function)(clock, *sys.argv[2:])
-    cost = clock.cost(found)
-    print(json.dumps({f: getattr(cost, f) for f in ("cpu_s", "wall_s", "peak_mib", "found")}))
+    print(json.dumps(asdict(clock.cost(found))))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable
+from datetime import date
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from pipelines.defs.dbt import runner
@@ -11,38 +12,37 @@ from pipelines.defs.dbt import runner
 STATEMENT = {"table": "create or replace table", "view": "create or replace view"}
 
 
-def compile_models(names: Sequence[str], database: Path, *, as_of: str = "9999-12-31") -> list[str]:
+def compile_models(names: Iterable[str], database: Path) -> list[str]:
     """Return the statements that build the named models in `database`, in order of dependence.
 
     They name schema and table alone, so they also run where the file is attached by another name.
     """
-    variables = json.dumps({"as_of": as_of, "loaded_by": as_of})
-    result = runner._invoke(
-        ["compile", "--select", *names, "--vars", variables, "--no-write-json"], database
-    )
-    ran = (r.node for r in result.result.results)
-    nodes = {node.name: node for node in ran if str(node.resource_type) == "model"}
+    return _statements(_compile(names, database, date.max), database)
+
+
+def compile_everything(database: Path, as_of: date) -> tuple[list[str], list[str]]:
+    """Return the statements of all models that are SQL, in order, and the queries of all tests."""
+    nodes = _compile((), database, as_of)
+    tests = [n.sql for n in nodes if n.resource_type == "test"]
+    return _statements(nodes, database), tests
+
+
+def _compile(names: Iterable[str], database: Path, as_of: date) -> list[runner.NodeResult]:
+    day = as_of.isoformat()
+    variables = {"as_of": day, "loaded_by": day}
+    return runner.compile_nodes([*names], build_path=database, variables=variables)
+
+
+def _statements(compiled: Iterable[runner.NodeResult], database: Path) -> list[str]:
+    """Return what builds the compiled models; dbt's Python models are left out."""
+    manifest = runner.prepare_manifest()
+    sql = {n.unique_id: n.sql for n in compiled if n.resource_type == "model"}
+    parents = {uid: set(manifest["parent_map"][uid]) & sql.keys() for uid in sql}
     found: list[str] = []
-    for name in _in_order(nodes):
-        node = nodes[name]
-        sql = node.compiled_code.replace(f'"{database.stem}".', "")
-        start = STATEMENT[node.config.materialized]
-        found.append(f"{start} {node.schema}.{node.alias} as\n{sql}")
+    for uid in TopologicalSorter(parents).static_order():
+        node = manifest["nodes"][uid]
+        kind = node["config"]["materialized"]
+        if node["language"] == "sql" and kind in STATEMENT:
+            body = sql[uid].replace(f'"{database.stem}".', "")
+            found.append(f"{STATEMENT[kind]} {node['schema']}.{node['name']} as\n{body}")
     return found
-
-
-def _in_order(nodes: dict[str, object]) -> list[str]:
-    ids = {node.unique_id: name for name, node in nodes.items()}  # type: ignore[attr-defined]
-    done: list[str] = []
-
-    def visit(name: str) -> None:
-        if name in done:
-            return
-        for parent in nodes[name].depends_on.nodes:  # type: ignore[attr-defined]
-            if parent in ids:
-                visit(ids[parent])
-        done.append(name)
-
-    for name in nodes:
-        visit(name)
-    return done

@@ -17,6 +17,7 @@ import duckdb
 from rich.console import Console
 
 from bench.measure import Clock, Cost
+from bench.models import compile_everything
 from pipelines.settings import PROJECT_DIR, read_settings
 
 IMPORTS = (
@@ -40,7 +41,7 @@ def prepare(warehouse: Path, console: Console) -> Path:
 
 
 def profile(warehouse: Path) -> Cost:
-    """Run one more night; `found` is step to CPU seconds."""
+    """Run one more night; `found` is what to CPU seconds."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.profile_night", "--json", "--warehouse", str(warehouse)],
         capture_output=True,
@@ -48,8 +49,7 @@ def profile(warehouse: Path) -> Cost:
         check=True,
     )
     told = json.loads(done.stdout.splitlines()[-1])
-    rows = {what: spent[0] for what, spent in told["rows"].items()}
-    return Cost(told["cpu"], told["wall"], told["peak_mib"], rows)
+    return Cost(**told)
 
 
 def forget_all(warehouse: Path) -> None:
@@ -73,34 +73,20 @@ def sql_alone(clock: Clock, warehouse: str) -> int:
 
     dbt's Python models are left out: their statements are not SQL.
     """
-    from pipelines.defs.dbt import runner
-
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "build.duckdb"
         shutil.copyfile(_build(Path(warehouse)), copy)
         with duckdb.connect(str(copy), read_only=True) as connection:
             as_of = connection.execute("select max(as_of) from meta.runs").fetchall()[0][0]
-        variables = json.dumps({"as_of": str(as_of), "loaded_by": str(as_of)})
-        selected = ["build", "--vars", variables, "--exclude-resource-type", "unit_test"]
-        results = runner._invoke([*selected, "--no-write-json"], copy).result.results
-        count = 0
+        models, tests = compile_everything(copy, as_of)
         with duckdb.connect(str(copy)) as connection:
             connection.execute("set TimeZone = 'UTC'")
             clock.start()
-            for result in results:
-                node = result.node
-                sql = getattr(node, "compiled_code", None)
-                if not sql or getattr(node, "language", "sql") != "sql":
-                    continue
-                if str(node.resource_type) == "test":
-                    connection.execute(f"select count(*) from ({sql}\n)").fetchall()
-                elif node.config.materialized in ("table", "view"):
-                    kind = node.config.materialized
-                    connection.execute(
-                        f"create or replace {kind} {node.schema}.{node.alias} as {sql}"
-                    )
-                count += 1
-    return count
+            for statement in models:
+                connection.execute(statement)
+            for query in tests:
+                connection.execute(f"select count(*) from ({query}\n)").fetchall()
+            return len(models) + len(tests)
 
 
 def time_queries(file: Path, *, rounds: int) -> dict[str, float]:

@@ -110,10 +110,11 @@ def _write_bars(
 ) -> None:
     frames: list[pd.DataFrame] = []
     held = 0
-    for row in companies.itertuples(index=False):
-        frames.append(_bars(random, days, row.symbol, row.begin, row.end))
+    listed = list(zip(companies["symbol"], companies["begin"], companies["end"], strict=True))
+    for symbol, begin, end in listed:
+        frames.append(_bars(random, days, symbol, begin, end))
         held += len(frames[-1])
-        if held > 1_000_000 or row.symbol == companies["symbol"].iloc[-1]:
+        if held > 1_000_000 or symbol == listed[-1][0]:
             _insert(connection, "intermediate.int_constituent_prices_adjusted", pd.concat(frames))
             frames, held = [], 0
 

@@ -21,7 +21,7 @@ class ResultsDiffer(Exception):
     """Two contestants found different figures on the same data."""
 
 
-def _panel(
+def panel_of(
     folder: Path, console: Console, *, members: int = MEMBERS, sessions: int = SESSIONS
 ) -> Path:
     """Return the panel of this size, generated where it is not there yet."""
@@ -53,7 +53,7 @@ def _export(panel: Path) -> None:
             connection.execute(f"drop table intermediate.{name}")
 
 
-def _statements(panel: Path, *, newest: bool = False, symbol: str = "") -> Path:
+def statements_of(panel: Path, *, newest: bool = False, symbol: str = "") -> Path:
     """Return a file of the models' statements, over all bars or over a part of them.
 
     `newest`: the sessions that a window of the newest session can reach; `symbol`: one symbol.
@@ -98,8 +98,8 @@ def _verdict(value: float, most: float) -> str:
 
 def measure_breadth(folder: Path, rounds: int, console: Console) -> list[ResultTable]:
     """Breadth in full: the models against polars in two forms and a compiled kernel."""
-    panel = _panel(folder, console)
-    own = ("bench.breadth:by_models", str(panel), str(_statements(panel)))
+    panel = panel_of(folder, console)
+    own = ("bench.breadth:by_models", str(panel), str(statements_of(panel)))
     contestants: dict[str, Sequence[str]] = {
         "the models (DuckDB)": own,
         "polars, whole columns": ("bench.breadth:by_polars_flat", str(panel)),
@@ -109,7 +109,6 @@ def measure_breadth(folder: Path, rounds: int, console: Console) -> list[ResultT
     _require_equal({name: run_once(*call) for name, call in contestants.items()})
     console.print("results are equal")
     medians, runs = compete(contestants, rounds=rounds)
-    frames = run_once("bench.breadth:by_row_windows", str(panel))
     models = medians["the models (DuckDB)"]
     rows = [
         [
@@ -123,17 +122,6 @@ def measure_breadth(folder: Path, rounds: int, console: Console) -> list[ResultT
         ]
         for name, cost in medians.items()
     ]
-    rows.append(
-        [
-            "ROWS frames, highs and three averages only (once)",
-            f"{frames.cpu_s:.1f}",
-            f"{frames.wall_s:.1f}",
-            f"{frames.peak_mib:,.0f}",
-            f"{models.cpu_s / frames.cpu_s:.2f}",
-            f"{models.wall_s / frames.wall_s:.2f}",
-            "",
-        ]
-    )
     polars = min((medians[n] for n in medians if n.startswith("polars")), key=lambda c: c.cpu_s)
     kernel = medians["numba kernel with its read"]
     targets = ResultTable(
@@ -168,9 +156,9 @@ def measure_growth(folder: Path, rounds: int, console: Console) -> list[ResultTa
     costs: dict[tuple[int, int], Cost] = {}
     contestants: dict[str, Sequence[str]] = {}
     for members, sessions in sizes:
-        panel = _panel(folder, console, members=members, sessions=sessions)
+        panel = panel_of(folder, console, members=members, sessions=sessions)
         contestants[f"{members}x{sessions}"] = (
-            "bench.breadth:by_models", str(panel), str(_statements(panel))
+            "bench.breadth:by_models", str(panel), str(statements_of(panel))
         )  # fmt: skip
     full = folder / f"panel_{MEMBERS}x{SESSIONS}.duckdb"
     with duckdb.connect(str(full), read_only=True) as connection:
@@ -179,18 +167,22 @@ def measure_growth(folder: Path, rounds: int, console: Console) -> list[ResultTa
             "group by symbol order by count(*) desc, symbol limit 1"
         ).fetchall()[0][0]
     contestants["newest"] = (
-        "bench.breadth:by_models_newest", str(full), str(_statements(full, newest=True))
+        "bench.breadth:newest_of_models", str(full), str(statements_of(full, newest=True))
     )  # fmt: skip
     contestants["symbol"] = (
-        "bench.breadth:signals_of_symbol", str(full), str(_statements(full, symbol=longest))
+        "bench.breadth:signals_of_symbol", str(full), str(statements_of(full, symbol=longest)),
+        longest,
     )  # fmt: skip
-    whole = run_once("bench.breadth:newest_of_models", str(full), str(_statements(full)))
-    newest = run_once(*contestants["newest"])
-    if whole.found != newest.found:
-        pairs = zip(whole.found, newest.found, strict=True)
+    everything = str(statements_of(full))
+    for part, whole in {
+        "newest": ("bench.breadth:newest_of_models", str(full), everything),
+        "symbol": ("bench.breadth:signals_of_symbol", str(full), everything, longest),
+    }.items():
+        pairs = zip(run_once(*whole).found, run_once(*contestants[part]).found, strict=True)
         told = [f"{a} in full, {b} alone" for a, b in pairs if a != b]
-        raise ResultsDiffer(f"newest session: {'; '.join(told[:3])}")
-    console.print("the newest session alone is equal to the same session of the full computation")
+        if told:
+            raise ResultsDiffer(f"{part}: {'; '.join(told[:3])}")
+    console.print("the newest session and one symbol alone are equal to what they are in full")
     medians, _ = compete(contestants, rounds=rounds)
     for members, sessions in sizes:
         costs[members, sessions] = medians[f"{members}x{sessions}"]
@@ -211,7 +203,7 @@ def measure_growth(folder: Path, rounds: int, console: Console) -> list[ResultTa
         "Breadth as it grows: targets",
         "Exponents are slopes of log CPU over log size, four sizes each. The newest session is "
         "computed from the sessions its windows can reach and is equal, figure by figure, to the "
-        "same session of the full computation; one symbol is the longest, as after a split.",
+        "same session of the full computation; so is one symbol, the longest, as after a split.",
         ("target", "measured"),
         [
             ["exponent in sessions", _verdict(_exponent(by_sessions), 1.05)],

@@ -12,18 +12,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from bench.measure import Cost, peak_mib
 
 
 @dataclass
@@ -62,11 +63,7 @@ def _watch_steps(ledger: Ledger) -> None:
         with ledger.spent_on("(Dagster's event log, part of the steps)"):
             return report(self, entry, **options)
 
-    dg.DagsterInstance.handle_new_event = watched  # type: ignore[method-assign]
-
-
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    dg.DagsterInstance.handle_new_event = watched  # type: ignore[method-assign, assignment]
 
 
 def main() -> int:
@@ -91,8 +88,7 @@ def main() -> int:
         )
     cpu, wall = time.process_time() - began[0], time.perf_counter() - began[1]
     if chosen.json:
-        rows = {what: [spent, ledger.wall[what]] for what, spent in ledger.cpu.items()}
-        print(json.dumps({"cpu": cpu, "wall": wall, "peak_mib": _peak_mib(), "rows": rows}))
+        print(json.dumps(asdict(Cost(cpu, wall, peak_mib(), ledger.cpu))))
         return int(code)
     table = Table("what", "CPU s", "wall s", "share of CPU")
     for what, spent in sorted(ledger.cpu.items(), key=lambda pair: -pair[1]):

@@ -1,26 +1,17 @@
 {#-
-    Hooks around a model that one thread computes, because it follows rows in their order (`along`).
-    A second thread would find nothing to do and still burn a core: the client asks for work in a
-    loop while it waits (DuckDB 1.5: twice the CPU, and no faster).
+    A hook: how many threads the engine may use, or none to give it all of them back.
+
+    A model that follows rows in their order (`along`) is computed by one. A second thread finds
+    nothing to do and still burns a core: the client asks for work in a loop while it waits
+    (DuckDB 1.5).
 -#}
-{% macro use_one_thread() -%}
-    {{ return(adapter.dispatch('use_one_thread', 'smallcaps')()) }}
+{% macro use_threads(count=none) -%}
+    {{ return(adapter.dispatch('use_threads', 'smallcaps')(count)) }}
 {%- endmacro %}
 
-{% macro default__use_one_thread() -%}
+{% macro default__use_threads(count) -%}
 {%- endmacro %}
 
-{% macro duckdb__use_one_thread() -%}
-    set threads = 1
-{%- endmacro %}
-
-{% macro use_all_threads() -%}
-    {{ return(adapter.dispatch('use_all_threads', 'smallcaps')()) }}
-{%- endmacro %}
-
-{% macro default__use_all_threads() -%}
-{%- endmacro %}
-
-{% macro duckdb__use_all_threads() -%}
-    reset threads
+{% macro duckdb__use_threads(count) -%}
+    {% if count is none %}reset threads{% else %}set threads = {{ count }}{% endif %}
 {%- endmacro %}

@@ -56,14 +56,15 @@ def read_standing(connection: duckdb.DuckDBPyConnection) -> dict[str, StandingBu
     return {tag: StandingBuild(tag, fingerprint, run) for tag, fingerprint, run in rows}
 
 
-def forget_standing(connection: duckdb.DuckDBPyConnection, tag: str) -> None:
-    """Note that the tag's tables are about to change: until the next whole build nothing stands."""
-    connection.execute("delete from meta.standing_builds where tag = ?", [tag])
+def forget_standing(connection: duckdb.DuckDBPyConnection, tags: Iterable[str]) -> None:
+    """Note that the tags' tables are about to change: until their next whole build none stands."""
+    connection.execute(
+        "delete from meta.standing_builds where list_contains(?, tag)", [sorted(tags)]
+    )
 
 
 def note_standing(connection: duckdb.DuckDBPyConnection, build: StandingBuild) -> None:
-    """Note a build that is whole and green."""
-    forget_standing(connection, build.tag)
+    """Note a build that is whole and green; the tag's record was forgotten before it."""
     connection.execute(
         "insert into meta.standing_builds values (?, ?, ?, ?)",
         [build.tag, build.fingerprint, build.run_id, meta.utc(datetime.now(UTC))],

@@ -15,21 +15,21 @@ SMALL = {"members": 60, "sessions": 700}
 
 @pytest.fixture(scope="module")
 def panel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return parts._panel(tmp_path_factory.mktemp("panel"), Console(quiet=True), **SMALL)
+    return parts.panel_of(tmp_path_factory.mktemp("panel"), Console(quiet=True), **SMALL)
 
 
 @pytest.mark.parametrize("other", ["by_polars_flat", "by_polars_groups", "by_numba"])
 def test_another_computation_finds_the_same_breadth(panel: Path, other: str) -> None:
-    ours = run_once("bench.breadth:by_models", str(panel), str(parts._statements(panel)))
+    ours = run_once("bench.breadth:by_models", str(panel), str(parts.statements_of(panel)))
     theirs = run_once(f"bench.breadth:{other}", str(panel))
     assert ours.found[1] > 20_000  # members priced on sessions
     assert breadth.differences(ours.found, theirs.found) == []
 
 
 def test_the_newest_session_alone_is_that_of_the_whole(panel: Path) -> None:
-    whole = run_once("bench.breadth:newest_of_models", str(panel), str(parts._statements(panel)))
-    newest = parts._statements(panel, newest=True)
-    alone = run_once("bench.breadth:by_models_newest", str(panel), str(newest))
+    whole = run_once("bench.breadth:newest_of_models", str(panel), str(parts.statements_of(panel)))
+    newest = parts.statements_of(panel, newest=True)
+    alone = run_once("bench.breadth:newest_of_models", str(panel), str(newest))
     assert whole.found == alone.found
     assert len(whole.found) > 10
 

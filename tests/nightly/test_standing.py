@@ -11,10 +11,11 @@ import duckdb
 import pytest
 
 from pipelines.defs.dbt.definitions import MANIFEST
-from pipelines.defs.dbt.standing import find_standing, forget
+from pipelines.defs.dbt.standing import find_standing, fingerprint_of
 from pipelines.defs.dbt.translator import TAGS
 from pipelines.night import Night, make_night
 from pipelines.publication import expected_tests
+from pipelines.storage.standing import forget_standing
 from pipelines.storage.warehouse import open_build
 from tests.fakes.nights import NightResult
 
@@ -76,7 +77,9 @@ def night(later_night: NightResult, tmp_path: Path) -> Night:
 
 
 def standing_tags(night: Night) -> set[str]:
-    return {tag for tag in TAGS if find_standing(night, MANIFEST, tag) is not None}
+    with open_build(night.settings) as connection:
+        prints = {tag: fingerprint_of(connection, night, MANIFEST, tag) for tag in TAGS}
+        return {tag for tag in TAGS if find_standing(connection, night, MANIFEST, tag, prints[tag])}
 
 
 def test_a_new_raw_row_ends_what_reads_it_and_nothing_else(night: Night) -> None:
@@ -105,7 +108,8 @@ def test_another_day_a_full_refresh_and_other_code_build_everything(
 
 def test_what_stands_on_a_branch_falls_with_it(night: Night) -> None:
     assert {"prices", "breadth", "fundamentals"} <= standing_tags(night)
-    forget(night, "prices")
+    with open_build(night.settings) as connection:
+        forget_standing(connection, ["prices"])
     after = standing_tags(night)
     assert "breadth" not in after
     assert "macro" in after

@@ -14,23 +14,28 @@ from dagster_dbt import dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from pipelines.defs.dbt import runner
-from pipelines.defs.dbt.standing import Standing, find_standing, forget, note_built
+from pipelines.defs.dbt.standing import Standing, find_standing, fingerprint_of
 from pipelines.defs.dbt.translator import TAGS, TRANSLATOR, attach_singular_tests, relation_of
 from pipelines.defs.gates import POOL
 from pipelines.night import DBT_TAGS_OF_BRANCH, Night
 from pipelines.plots import PLOTS, draw_markdown
 from pipelines.resources import NightResource
 from pipelines.steps import record_checks
+from pipelines.storage import meta
 from pipelines.storage.asset_facts import (
+    Relation,
     is_there,
     read_examples,
     read_frame,
     read_relation_facts,
 )
 from pipelines.storage.meta import CheckRecord
+from pipelines.storage.standing import StandingBuild, forget_standing, note_standing
 from pipelines.storage.warehouse import Connection, open_build
 
 MANIFEST = attach_singular_tests(runner.prepare_manifest())
+_STATUS = {"pass": "passed", "warn": "warned"}
+"""dbt's word for a test's end to that of `meta.checks`; every other is a failure."""
 
 
 def _assets_of(tag: str) -> dg.AssetsDefinition:
@@ -47,22 +52,23 @@ def _assets_of(tag: str) -> dg.AssetsDefinition:
         checks = set(context.selected_asset_check_keys)
         nodes = [n for n in _nodes(tag) if _key(n) in keys]
         is_whole = len(nodes) == len(_nodes(tag)) and checks == set(build.check_keys)
-        found = find_standing(tonight, MANIFEST, tag) if is_whole else None
-        if found is not None:
-            record_checks(tonight, found.checks)
-            with open_build(tonight.settings) as connection:
+        with open_build(tonight.settings) as connection:
+            fingerprint = fingerprint_of(connection, tonight, MANIFEST, tag) if is_whole else None
+            found = find_standing(connection, tonight, MANIFEST, tag, fingerprint)
+            if found is not None:
+                meta.record_checks(connection, tonight.run_id, found.checks)
                 yield from _standing_events(nodes, found, checks, connection)
-            return
-        if nodes:
-            forget(tonight, tag)
+                return
+            if nodes:
+                forget_standing(connection, [tag])
         results = _run(tonight, nodes, checks, tested=is_expected(tonight, tag))
         record_checks(tonight, check_records(results))
         with open_build(tonight.settings) as connection:
             yield from _materializations(results, connection)
             yield from _check_results(results, checks, connection)
-        _fail_if_broken(tag, results)
-        if is_whole:
-            note_built(tonight, MANIFEST, tag)
+            _fail_if_broken(tag, results)
+            if fingerprint is not None:
+                note_standing(connection, StandingBuild(tag, fingerprint, tonight.run_id))
 
     assets: dg.AssetsDefinition = build
     return assets
@@ -81,8 +87,8 @@ def build_everything(night: Night) -> int:
     Raises:
         Failure: a model could not be built, or a blocking test failed.
     """
-    for tag in TAGS:
-        forget(night, tag)
+    with open_build(night.settings) as connection:
+        forget_standing(connection, TAGS)
     tested = [n for tag in TAGS if is_expected(night, tag) for n in _nodes(tag)]
     names = {n["unique_id"] for n in tested}
     rest = [n for tag in TAGS for n in _nodes(tag) if n["unique_id"] not in names]
@@ -174,7 +180,7 @@ def check_records(results: Iterable[runner.NodeResult]) -> list[CheckRecord]:
             kind="dbt_test",
             target=r.unique_id,
             severity="warn" if r.severity == "warn" else "block",
-            status={"pass": "passed", "warn": "warned"}.get(r.status, "failed"),
+            status=_STATUS.get(r.status, "failed"),
             finding=r.message,
             failing_rows=r.failures,
         )
@@ -183,17 +189,20 @@ def check_records(results: Iterable[runner.NodeResult]) -> list[CheckRecord]:
     ]
 
 
+def _relations_of(nodes: Iterable[Mapping[str, Any]]) -> dict[str, Relation]:
+    """Return id to table or view, for the nodes that are one."""
+    return {
+        n["unique_id"]: relation_of(n) for n in nodes if n["config"]["materialized"] != "ephemeral"
+    }
+
+
 def _materializations(
     results: Iterable[runner.NodeResult], connection: Connection
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Yield what was built: rows, newest date, seconds, and for a mart its picture."""
     built = [r for r in results if r.resource_type in ("model", "seed") and r.status == "success"]
     nodes = {r.unique_id: MANIFEST["nodes"][r.unique_id] for r in built}
-    relations = {
-        uid: relation_of(node)
-        for uid, node in nodes.items()
-        if node["config"]["materialized"] != "ephemeral"
-    }
+    relations = _relations_of(nodes.values())
     facts = read_relation_facts(connection, relations.values())
     for result in built:
         metadata: dict[str, Any] = {"seconds": result.seconds}
@@ -217,9 +226,7 @@ def _standing_events(
     connection: Connection,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Yield what stands: the tables with their rows, the checks with what they found then."""
-    relations = {
-        n["unique_id"]: relation_of(n) for n in nodes if n["config"]["materialized"] != "ephemeral"
-    }
+    relations = _relations_of(nodes)
     facts = read_relation_facts(connection, relations.values())
     chosen = {n["unique_id"]: n for n in nodes}
     parents = {uid: set(MANIFEST["parent_map"][uid]) & set(chosen) for uid in chosen}
@@ -229,18 +236,11 @@ def _standing_events(
         if relation is not None:
             metadata["dagster/row_count"] = facts[relation].rows
         yield dg.MaterializeResult(asset_key=_key(node), metadata=metadata)
-    severity = dg.AssetCheckSeverity
     for record in found.checks:
         key = _check_key(record.target)
         if key is not None and key in checks:
-            yield dg.AssetCheckResult(
-                asset_key=key.asset_key,
-                check_name=key.name,
-                passed=record.status == "passed",
-                severity=severity.WARN if record.status == "warned" else severity.ERROR,
-                description=record.finding,
-                metadata={"failing_rows": record.failing_rows},
-            )
+            metadata = {"failing_rows": record.failing_rows}
+            yield _check_result(key, record.status, record.finding, metadata)
 
 
 def _check_results(
@@ -262,15 +262,22 @@ def _check_results(
             rows = read_examples(connection, result.sql)
             metadata["examples"] = dg.MetadataValue.md(f"```\n{rows.to_string(index=False)}\n```")
             finding += f"\n\nFor example {rows.iloc[0].to_dict()}"
-        severity = dg.AssetCheckSeverity
-        yield dg.AssetCheckResult(
-            asset_key=key.asset_key,
-            check_name=key.name,
-            passed=passed,
-            severity=severity.WARN if result.status == "warn" else severity.ERROR,
-            description=finding,
-            metadata=metadata,
-        )
+        yield _check_result(key, _STATUS.get(result.status, "failed"), finding, metadata)
+
+
+def _check_result(
+    key: dg.AssetCheckKey, status: str, finding: str, metadata: Mapping[str, Any]
+) -> dg.AssetCheckResult:
+    """Return a check's result in Dagster's form; `status` is that of `meta.checks`."""
+    severity = dg.AssetCheckSeverity
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=status == "passed",
+        severity=severity.WARN if status == "warned" else severity.ERROR,
+        description=finding,
+        metadata=metadata,
+    )
 
 
 defs = dg.Definitions(assets=[_assets_of(tag) for tag in TAGS])

@@ -88,6 +88,18 @@ def test(
     return _run(arguments, build_path)
 
 
+def compile_nodes(
+    selection: Sequence[str], *, build_path: Path, variables: Mapping[str, str]
+) -> list[NodeResult]:
+    """Return the selected nodes with the SQL that they would run; nothing is run.
+
+    Raises:
+        DbtFailed: a node could not be compiled.
+    """
+    chosen = ["--select", *selection] if selection else []
+    return _run(["compile", *chosen, "--vars", json.dumps(dict(variables))], build_path)
+
+
 def prepare_manifest() -> dict[str, Any]:
     """Return the manifest, parsed anew only where a project file is younger than it.
 

@@ -16,7 +16,7 @@ from pipelines.settings import DBT_PROJECT_DIR, PACKAGE_DIR
 from pipelines.storage import standing
 from pipelines.storage.meta import CheckRecord
 from pipelines.storage.standing import StandingBuild
-from pipelines.storage.warehouse import Connection, open_build
+from pipelines.storage.warehouse import Connection
 
 Manifest = Mapping[str, Any]
 CODE = (DBT_PROJECT_DIR, PACKAGE_DIR / "statistics")
@@ -33,59 +33,50 @@ class Standing:
     checks: tuple[CheckRecord, ...]
 
 
-def find_standing(night: Night, manifest: Manifest, tag: str) -> Standing | None:
+def fingerprint_of(
+    connection: Connection, night: Night, manifest: Manifest, tag: str
+) -> str | None:
+    """Return what the tag's tables are a function of, as a hash; None where that cannot be said.
+
+    The builds that it stands on are named by run: a branch may have loaded new rows and failed
+    before its own models were built, and what stands on those models is then older than the rows.
+    Where one of them is not whole, nothing can be said.
+    """
+    sources, tags = _reads(manifest, tag)
+    builds = standing.read_standing(connection)
+    below = sorted(tags - {tag})
+    if not builds.keys() >= set(below):
+        return None
+    told = {
+        "code": code_fingerprint(),
+        "variables": night.dbt_variables,
+        "sources": standing.read_source_states(connection, sources),
+        "below": {other: builds[other].run_id for other in below},
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def find_standing(
+    connection: Connection, night: Night, manifest: Manifest, tag: str, fingerprint: str | None
+) -> Standing | None:
     """Return the build of `tag` that stands tonight, or None where it has to be built.
 
     It has to be where anything of its fingerprint changed, where a check of it is not on record,
     in a full refresh, and in a rebuild of a past day.
     """
+    build = standing.read_standing(connection).get(tag)
+    if build is None or build.fingerprint != fingerprint:
+        return None
     if night.is_rebuild or night.settings.full_refresh:
         return None
-    with open_build(night.settings) as connection:
-        build = standing.read_standing(connection).get(tag)
-        if build is None or build.fingerprint != _fingerprint(connection, night, manifest, tag):
-            return None
-        expected = {f"dbt:{name}" for name in expected_tests(manifest, [tag])}
-        found = standing.read_checks_of_build(connection, build.run_id, expected)
+    expected = {f"dbt:{name}" for name in expected_tests(manifest, [tag])}
+    found = standing.read_checks_of_build(connection, build.run_id, expected)
     if {record.check_id for record in found} != expected:
         return None
     said = f"stands since run {build.run_id}: neither its tables nor the test changed"
     return Standing(
         build, tuple(replace(r, finding=f"{r.finding} ({said})".strip()) for r in found)
     )
-
-
-def forget(night: Night, tag: str) -> None:
-    """Note that the tag's tables are about to change."""
-    with open_build(night.settings) as connection:
-        standing.forget_standing(connection, tag)
-
-
-def note_built(night: Night, manifest: Manifest, tag: str) -> None:
-    """Note that this run built the tag's models, all of them, and that no test broke."""
-    with open_build(night.settings) as connection:
-        fingerprint = _fingerprint(connection, night, manifest, tag)
-        standing.note_standing(connection, StandingBuild(tag, fingerprint, night.run_id))
-
-
-def _fingerprint(connection: Connection, night: Night, manifest: Manifest, tag: str) -> str:
-    """Return what the tag's tables are a function of, as a hash.
-
-    The builds that it stands on are named by run: a branch may have loaded new rows and failed
-    before its own models were built, and what stands on those models is then older than the rows.
-    """
-    sources, tags = _reads(manifest, tag)
-    upstream = standing.read_standing(connection)
-    told = {
-        "code": code_fingerprint(),
-        "variables": night.dbt_variables,
-        "sources": standing.read_source_states(connection, sources),
-        "upstream": {
-            other: (upstream[other].run_id if other in upstream else f"none, run {night.run_id}")
-            for other in sorted(tags - {tag})
-        },
-    }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _reads(manifest: Manifest, tag: str) -> tuple[set[tuple[str, str]], set[str]]:

@@ -1,4 +1,4 @@
-{{ config(pre_hook="{{ use_one_thread() }}", post_hook="{{ use_all_threads() }}") }}
+{{ config(pre_hook="{{ use_threads(1) }}", post_hook="{{ use_threads() }}") }}
 {% set counts = [
     'priced_members', 'members_with_20_closes', 'members_above_20d', 'members_with_50_closes',
     'members_above_50d', 'members_with_200_closes', 'members_above_200d', 'advances', 'declines',
@@ -34,13 +34,6 @@ epochs as (
 
 ),
 
-prices as (
-
-    select * from {{ ref('int_constituent_prices_adjusted') }}
-    where session_no is not null
-
-),
-
 signals as (
 
     select * from {{ ref('int_constituent_signals_computed') }}
@@ -53,7 +46,7 @@ sessions as (
 
 ),
 
--- the file in force on each session with prices
+-- the file in force on each session
 universe_sessions as (
 
     select
@@ -64,7 +57,6 @@ universe_sessions as (
     from files
     inner join sessions
         on sessions.traded_on between files.usable_from and files.usable_to
-    where sessions.traded_on <= (select max(prices.traded_on) from prices)
 
 ),
 

@@ -4,9 +4,9 @@
     the last n + 10 sessions, today's included.
 
     The windows are put together from windows half as long: the sum of 4 closes is the sum of 2 and
-    that of the 2 before, and so are highest and lowest. Twelve steps over the rows as they lie
-    replace nine windows that each would sort them (see the macro `along`). Closes are whole
-    millionths of a dollar, so that sums are exact and a tie is a tie.
+    that of the 2 before, and so are highest and lowest. Each step follows the rows as they lie,
+    where a window of its own would sort them (see the macro `along`). Closes are whole millionths
+    of a dollar, so that sums are exact and a tie is a tie.
 -#}
 {% set in_order = along(['symbol'], 'session_no') -%}
 {% set above = {'is_above_20d': 20, 'is_above_50d': 50, 'is_above_200d': 200} -%}
